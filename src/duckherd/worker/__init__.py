@@ -1,0 +1,1 @@
+"""The warm worker: a Prefect worker type that keeps processes with Prefect imported."""
