@@ -1,0 +1,1 @@
+"""The checks a user may write in `parameters.checks`."""

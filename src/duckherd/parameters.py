@@ -1,0 +1,112 @@
+"""All that duckherd knows of one table: the parameters of its deployment.
+
+`IngestParameters` is what `prefect.yaml` is validated against without importing
+Prefect; the flow's signature has the same names, types and defaults (a test says so).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from duckherd.catalog.model import TableName
+from duckherd.checks.vocabulary import Check
+from duckherd.errors import DuckherdError
+from duckherd.extract.rules import ColumnRule
+from duckherd.sla.objective import Duration, Objective
+
+
+def _table_name(text: str) -> str:
+    try:
+        return str(TableName.parse(text))
+    except DuckherdError as error:
+        raise ValueError(str(error)) from error
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+TableText = Annotated[str, AfterValidator(_table_name)]
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+Bound = Annotated[str, BeforeValidator(_as_text)]
+
+
+class Backfill(BaseModel):
+    """A range of the cursor to read again: from (exclusive of earlier rows) to, both inclusive."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    from_: Bound | None = Field(default=None, alias="from", title="From")
+    to: Bound | None = None
+
+
+class SourceLimits(BaseModel):
+    """How gently the source is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_connections: int = Field(
+        default=8, ge=1, le=256, description="Connections to this source across the whole herd."
+    )
+    connections_per_table: int = Field(default=2, ge=1, le=32, description="Of them, for one table.")
+    statement_timeout: Duration | None = Field(default=None, description="Longest one query may run.")
+    lock_timeout: Duration | None = Field(default="30s", description="Longest wait for a lock.")
+    slice_size: str = Field(
+        default="256MB", pattern=r"^\d+(KB|MB|GB)$", description="Aim for one slice of a big table."
+    )
+
+
+class IngestParameters(BaseModel):
+    """Parameters of the flow `ingest-table`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: TableText = Field(description="schema.name in the source.")
+    source: str = Field(description="Database URL; secrets only as ${provider:name}.")
+    lake: str = Field(description="Where to publish: a folder, s3://, gs:// or az:// URL.")
+    mode: Literal["replace", "append", "merge"] = "replace"
+    format: Literal["parquet", "delta"] = "parquet"
+    key: Names | None = Field(default=None, description="Columns that identify a row.")
+    cursor: str | None = Field(default=None, description="Column that grows with every change.")
+    lookback: str | None = Field(default=None, description="Re-read below the watermark: 1h, or 1000.")
+    deletes: Literal["ignore", "compare_keys"] = "ignore"
+    backfill: Backfill | None = None
+    columns: dict[str, ColumnRule] = Field(default_factory=dict)
+    where: str | None = Field(default=None, description="SQL condition in the source's dialect.")
+    checks: list[Check] = Field(default_factory=list)
+    on_schema_change: Literal["evolve", "fail", "ignore"] = "evolve"
+    objective: Objective | None = None
+    limits: SourceLimits = Field(default_factory=SourceLimits)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> IngestParameters:
+        problem = incoherence(self)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def incoherence(parameters: IngestParameters) -> str | None:
+    """Why these parameters contradict each other; None when they do not."""
+    if parameters.mode == "merge" and parameters.format == "parquet":
+        return (
+            "mode merge needs format: delta: a plain Parquet file cannot be changed in place, "
+            "so readers would see a half-merged table"
+        )
+    if parameters.mode == "merge" and not parameters.key:
+        return "mode merge needs key: the columns that identify a row"
+    if parameters.mode == "append" and not parameters.cursor:
+        return "mode append needs cursor: a column that grows with every new row"
+    if parameters.deletes == "compare_keys" and parameters.mode != "merge":
+        return "deletes: compare_keys needs mode: merge"
+    if parameters.lookback and not parameters.cursor:
+        return "lookback needs cursor"
+    if parameters.backfill and not parameters.cursor:
+        return "backfill needs cursor: without one there is no range to read again"
+    return None
