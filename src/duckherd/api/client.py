@@ -1,0 +1,121 @@
+"""A small client of Prefect's REST API, for commands that must answer at once.
+
+Importing Prefect costs seconds; httpx costs a tenth of one. Only the requests are
+made here: what they mean belongs to the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from duckherd.api.settings import ApiSettings, load_settings
+from duckherd.errors import ApiError, ApiUnreachable
+
+PAGE = 200
+"""Most objects Prefect's filter endpoints return in one answer."""
+
+Json = Any
+"""Decoded JSON; its shape is that of the Prefect endpoint asked."""
+
+
+class Api:
+    """Prefect's REST API, synchronous, safe to share between threads.
+
+    Raises:
+        ApiUnreachable: no answer.
+        ApiError: an answer of status 400 or above; `status` holds it.
+    """
+
+    def __init__(self, settings: ApiSettings, *, timeout: float = 60.0) -> None:
+        if settings.url is None:
+            raise ApiUnreachable(
+                "no Prefect API is configured (PREFECT_API_URL and the active profile are empty)",
+                hint="duckherd up, or: prefect config set PREFECT_API_URL=http://host:4200/api",
+            )
+        self.url = settings.url
+        self.ui_url = settings.ui_url
+        headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
+        auth = tuple(settings.auth.split(":", 1)) if settings.auth else None
+        self._client = httpx.Client(
+            base_url=settings.url + "/",
+            headers=headers,
+            auth=auth,  # type: ignore[arg-type]  # a pair as soon as there is a colon, which Prefect requires
+            timeout=timeout,
+            transport=httpx.HTTPTransport(retries=2),
+        )
+
+    @classmethod
+    def from_environment(cls) -> Api:
+        """The API that Prefect's own commands would use here."""
+        return cls(load_settings())
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+    def request(self, method: str, path: str, body: Json = None, **params: Json) -> Json:
+        """One request; the decoded answer, None where it is empty."""
+        try:
+            answer = self._client.request(method, path.lstrip("/"), json=body, params=params or None)
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(
+                f"the Prefect API at {self.url} does not answer: {type(error).__name__}: {error}",
+                hint="duckherd up starts a local one; prefect config view shows the settings in force",
+            ) from error
+        if answer.status_code >= 400:
+            raise _refusal(method, path, answer)
+        return answer.json() if answer.content else None
+
+    def get(self, path: str, **params: Json) -> Json:
+        """GET."""
+        return self.request("GET", path, None, **params)
+
+    def post(self, path: str, body: Json = None) -> Json:
+        """POST."""
+        return self.request("POST", path, {} if body is None else body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        """PATCH."""
+        return self.request("PATCH", path, body)
+
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self.request("DELETE", path)
+
+    def pages(self, path: str, body: Mapping[str, Json] | None = None) -> Iterator[Json]:
+        """All objects of a `/filter` endpoint, page after page of `PAGE`."""
+        offset = 0
+        while True:
+            page = self.post(path, {**(body or {}), "limit": PAGE, "offset": offset})
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+
+def _refusal(method: str, path: str, answer: httpx.Response) -> ApiError:
+    hint = {
+        401: "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING",
+        403: "the key or auth string in force may not do this",
+    }.get(answer.status_code)
+    detail = answer.text[:500]
+    return ApiError(
+        f"the Prefect API answered {answer.status_code} to {method} {path}: {detail}",
+        status=answer.status_code,
+        hint=hint,
+    )
