@@ -54,8 +54,12 @@ class SourceLimits(BaseModel):
     max_connections: int = Field(
         default=8, ge=1, le=256, description="Connections to this source across the whole herd."
     )
-    connections_per_table: int = Field(default=2, ge=1, le=32, description="Of them, for one table.")
-    statement_timeout: Duration | None = Field(default=None, description="Longest one query may run.")
+    connections_per_table: int = Field(
+        default=2, ge=1, le=32, description="Of them, for one table."
+    )
+    statement_timeout: Duration | None = Field(
+        default=None, description="Longest one query may run."
+    )
     lock_timeout: Duration | None = Field(default="30s", description="Longest wait for a lock.")
     slice_size: str = Field(
         default="256MB", pattern=r"^\d+(KB|MB|GB)$", description="Aim for one slice of a big table."
@@ -74,7 +78,9 @@ class IngestParameters(BaseModel):
     format: Literal["parquet", "delta"] = "parquet"
     key: Names | None = Field(default=None, description="Columns that identify a row.")
     cursor: str | None = Field(default=None, description="Column that grows with every change.")
-    lookback: str | None = Field(default=None, description="Re-read below the watermark: 1h, or 1000.")
+    lookback: str | None = Field(
+        default=None, description="Re-read below the watermark: 1h, or 1000."
+    )
     deletes: Literal["ignore", "compare_keys"] = "ignore"
     backfill: Backfill | None = None
     columns: dict[str, ColumnRule] = Field(default_factory=dict)
@@ -94,19 +100,33 @@ class IngestParameters(BaseModel):
 
 def incoherence(parameters: IngestParameters) -> str | None:
     """Why these parameters contradict each other; None when they do not."""
-    if parameters.mode == "merge" and parameters.format == "parquet":
-        return (
+    given = parameters
+    rules = (
+        (
+            given.mode == "merge" and given.format == "parquet",
             "mode merge needs format: delta: a plain Parquet file cannot be changed in place, "
-            "so readers would see a half-merged table"
-        )
-    if parameters.mode == "merge" and not parameters.key:
-        return "mode merge needs key: the columns that identify a row"
-    if parameters.mode == "append" and not parameters.cursor:
-        return "mode append needs cursor: a column that grows with every new row"
-    if parameters.deletes == "compare_keys" and parameters.mode != "merge":
-        return "deletes: compare_keys needs mode: merge"
-    if parameters.lookback and not parameters.cursor:
-        return "lookback needs cursor"
-    if parameters.backfill and not parameters.cursor:
-        return "backfill needs cursor: without one there is no range to read again"
-    return None
+            "so readers would see a half-merged table",
+        ),
+        (
+            given.mode == "merge" and not given.key,
+            "mode merge needs key: the columns that identify a row",
+        ),
+        (
+            given.mode == "append" and not given.cursor,
+            "mode append needs cursor: a column that grows with every new row",
+        ),
+        (
+            given.mode == "replace" and given.cursor is not None,
+            "cursor needs mode append or merge: replace reads the whole table each time",
+        ),
+        (
+            given.deletes == "compare_keys" and given.mode != "merge",
+            "deletes: compare_keys needs mode: merge",
+        ),
+        (given.lookback is not None and not given.cursor, "lookback needs cursor"),
+        (
+            given.backfill is not None and not given.cursor,
+            "backfill needs cursor: without one there is no range to read again",
+        ),
+    )
+    return next((reason for wrong, reason in rules if wrong), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -43,7 +43,7 @@ class Api:
         self._client = httpx.Client(
             base_url=settings.url + "/",
             headers=headers,
-            auth=auth,  # type: ignore[arg-type]  # a pair as soon as there is a colon, which Prefect requires
+            auth=auth,  # type: ignore[arg-type]  # a pair: Prefect requires the colon
             timeout=timeout,
             transport=httpx.HTTPTransport(retries=2),
         )
@@ -53,7 +53,7 @@ class Api:
         """The API that Prefect's own commands would use here."""
         return cls(load_settings())
 
-    def __enter__(self) -> Api:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -71,7 +71,9 @@ class Api:
     def request(self, method: str, path: str, body: Json = None, **params: Json) -> Json:
         """One request; the decoded answer, None where it is empty."""
         try:
-            answer = self._client.request(method, path.lstrip("/"), json=body, params=params or None)
+            answer = self._client.request(
+                method, path.lstrip("/"), json=body, params=params or None
+            )
         except httpx.HTTPError as error:
             raise ApiUnreachable(
                 f"the Prefect API at {self.url} does not answer: {type(error).__name__}: {error}",

@@ -78,12 +78,16 @@ def _ui_of(url: str | None) -> str | None:
     if url is None:
         return None
     if "api.prefect.cloud" in url:
-        return "https://app.prefect.cloud/" + url.partition("/api/")[2].replace("accounts/", "account/").replace("workspaces/", "workspace/")
+        return "https://app.prefect.cloud/" + url.partition("/api/")[2].replace(
+            "accounts/", "account/"
+        ).replace("workspaces/", "workspace/")
     return url.rstrip("/").removesuffix("/api")
 
 
 def _profile(environment: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    path = Path(environment.get("PREFECT_PROFILES_PATH") or prefect_home(environment) / "profiles.toml")
+    path = Path(
+        environment.get("PREFECT_PROFILES_PATH") or prefect_home(environment) / "profiles.toml"
+    )
     data = _read_toml(path)
     asked = environment.get("PREFECT_PROFILE")
     name = asked or str(data.get("active", "ephemeral"))

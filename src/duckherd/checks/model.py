@@ -22,8 +22,8 @@ class Verdict:
         columns: columns looked at, lake names; empty for whole-table checks.
         severity: `error` blocks the publish, `warn` does not.
         outcome: `error` means it could not be judged (which blocks like a failure of
-            its severity); `skipped` is a check that has nothing to compare with yet, e.g. an anomaly
-            bound below its minimum of history, with the reason in `observed`.
+            its severity); `skipped` has nothing to compare with yet, e.g. an anomaly bound below
+            its minimum of history; the reason is in `observed`.
         rows: rows tested (after `where`).
         failures: rows, values or units that failed; 0 when passed.
         ratio: failures / rows, 0.0 for no rows.

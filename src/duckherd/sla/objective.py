@@ -39,7 +39,7 @@ class Objective(BaseModel):
     deadline: str | None = Field(
         default=None,
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-        description="Wall-clock time HH:MM in the schedule's time zone: the first one after the scheduled time.",
+        description="HH:MM in the schedule's time zone: the first one after the scheduled time.",
     )
     within: Duration | None = Field(
         default=None, description="Time from the scheduled time to the publish, e.g. 45m."
@@ -48,10 +48,14 @@ class Objective(BaseModel):
         default=None, description="Greatest age of the published data, e.g. 26h."
     )
     target: float = Field(default=99.0, gt=0, le=100, description="Percent of slots that are good.")
-    window: Duration = Field(default="28d", description="Rolling window the target is counted over.")
+    window: Duration = Field(
+        default="28d", description="Rolling window the target is counted over."
+    )
 
     @model_validator(mode="after")
     def _one_deadline(self) -> Objective:
         if self.deadline and self.within:
-            raise ValueError("give either deadline (a time of day) or within (a duration), not both")
+            raise ValueError(
+                "give either deadline (a time of day) or within (a duration), not both"
+            )
         return self
