@@ -104,8 +104,10 @@ def incoherence(parameters: IngestParameters) -> str | None:
     rules = (
         (
             given.mode == "merge" and given.format == "parquet",
-            "mode merge needs format: delta: a plain Parquet file cannot be changed in place, "
-            "so readers would see a half-merged table",
+            (
+                "mode merge needs format: delta: a plain Parquet file cannot be changed in place, "
+                "so readers would see a half-merged table"
+            ),
         ),
         (
             given.mode == "merge" and not given.key,
