@@ -66,27 +66,52 @@ class SourceLimits(BaseModel):
     )
 
 
+Mode = Literal["replace", "append", "merge"]
+Format = Literal["parquet", "delta"]
+Deletes = Literal["ignore", "compare_keys"]
+OnSchemaChange = Literal["evolve", "fail", "ignore"]
+ColumnRules = dict[str, ColumnRule]
+Checks = list[Check]
+
+
 class IngestParameters(BaseModel):
-    """Parameters of the flow `ingest-table`."""
+    """Parameters of the flow `ingest-table`.
+
+    Attributes:
+        table: schema.name in the source.
+        source: Database URL; secrets only as ${provider:name}.
+        lake: Where to publish: a folder, s3://, gs:// or az:// URL.
+        mode: replace the whole table, append new slices, or merge changed rows by key.
+        format: parquet, or delta (a Delta Lake table, needed by merge).
+        key: Columns that identify a row, named as in the source.
+        cursor: Column that grows with every change; only newer rows are read.
+        lookback: Re-read this far below the watermark for late rows, e.g. 1h or 1000.
+        deletes: compare_keys removes rows whose key is gone from the source.
+        backfill: Range of the cursor to read again.
+        columns: Rules by source column: as, mask, rename, include, exclude.
+        where: SQL condition in the source's own dialect.
+        checks: What must hold before anything is published.
+        on_schema_change: evolve publishes and says so, fail stops, ignore keeps silent.
+        objective: What the table promises: deadline, freshness, target.
+        limits: How gently the source is read.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    table: TableText = Field(description="schema.name in the source.")
-    source: str = Field(description="Database URL; secrets only as ${provider:name}.")
-    lake: str = Field(description="Where to publish: a folder, s3://, gs:// or az:// URL.")
-    mode: Literal["replace", "append", "merge"] = "replace"
-    format: Literal["parquet", "delta"] = "parquet"
-    key: Names | None = Field(default=None, description="Columns that identify a row.")
-    cursor: str | None = Field(default=None, description="Column that grows with every change.")
-    lookback: str | None = Field(
-        default=None, description="Re-read below the watermark: 1h, or 1000."
-    )
-    deletes: Literal["ignore", "compare_keys"] = "ignore"
+    table: TableText
+    source: str
+    lake: str
+    mode: Mode = "replace"
+    format: Format = "parquet"
+    key: Names | None = None
+    cursor: str | None = None
+    lookback: Bound | None = None
+    deletes: Deletes = "ignore"
     backfill: Backfill | None = None
-    columns: dict[str, ColumnRule] = Field(default_factory=dict)
-    where: str | None = Field(default=None, description="SQL condition in the source's dialect.")
-    checks: list[Check] = Field(default_factory=list)
-    on_schema_change: Literal["evolve", "fail", "ignore"] = "evolve"
+    columns: ColumnRules = Field(default_factory=dict)
+    where: str | None = None
+    checks: Checks = Field(default_factory=list)
+    on_schema_change: OnSchemaChange = "evolve"
     objective: Objective | None = None
     limits: SourceLimits = Field(default_factory=SourceLimits)
 
@@ -96,6 +121,11 @@ class IngestParameters(BaseModel):
         if problem:
             raise ValueError(problem)
         return self
+
+    @property
+    def table_name(self) -> TableName:
+        """The table, parsed."""
+        return TableName.parse(self.table)
 
 
 def incoherence(parameters: IngestParameters) -> str | None:
