@@ -65,6 +65,13 @@ class SourceLimits(BaseModel):
         default="256MB", pattern=r"^\d+(KB|MB|GB)$", description="Aim for one slice of a big table."
     )
 
+    @property
+    def slice_bytes(self) -> int:
+        """`slice_size` in bytes; a KB is 1024 of them."""
+        return int(self.slice_size[:-2]) * 1024 ** (
+            1 + ("KB", "MB", "GB").index(self.slice_size[-2:])
+        )
+
 
 Mode = Literal["replace", "append", "merge"]
 Format = Literal["parquet", "delta"]
