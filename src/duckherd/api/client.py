@@ -77,7 +77,7 @@ class Api:
         except httpx.HTTPError as error:
             raise ApiUnreachable(
                 f"the Prefect API at {self.url} does not answer: {type(error).__name__}: {error}",
-                hint="duckherd up starts a local one; prefect config view shows the settings in force",
+                hint="duckherd up starts a local one; prefect config view shows the settings",
             ) from error
         if answer.status_code >= 400:
             raise _refusal(method, path, answer)
