@@ -73,7 +73,7 @@ class Schedule:
 @lru_cache(maxsize=8192)
 def _times(schedule: Schedule, start: Instant, end: Instant) -> tuple[Instant, ...]:
     if schedule.interval is not None:
-        return tuple(_interval_times(schedule.interval, schedule.anchor, start, end))
+        return tuple(_interval_times(schedule, schedule.interval, start, end))
     zone = zone_of(schedule.timezone)
     # A day of margin on each side: wall-clock order and instant order differ around
     # the hour that daylight saving repeats or skips.
@@ -88,11 +88,15 @@ def _times(schedule: Schedule, start: Instant, end: Instant) -> tuple[Instant, .
 
 
 def _interval_times(
-    interval: float, anchor: Instant, start: Instant, end: Instant
+    schedule: Schedule, interval: float, start: Instant, end: Instant
 ) -> Iterator[Instant]:
-    count = math.ceil((start - anchor) / interval)
-    while (moment := anchor + count * interval) < end:
-        yield moment
+    count = math.ceil((start - schedule.anchor) / interval)
+    zone = zone_of(schedule.timezone)
+    while (moment := schedule.anchor + count * interval) < end:
+        # Prefect compares wall clocks, so of an hour that daylight saving repeats it
+        # fires the first only (seen on Python 3.11 and 3.12).
+        if schedule.timezone == "UTC" or not datetime.fromtimestamp(moment, zone).fold:
+            yield moment
         count += 1
 
 
