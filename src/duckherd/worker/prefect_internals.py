@@ -1,0 +1,236 @@
+"""The private parts of Prefect a warm worker needs; nothing else imports them.
+
+Tested with the versions in `support.TESTED`. `tests/worker/test_prefect_internals.py`
+compares the source of everything replaced here with what it was written against, and
+fails when Prefect changes it. Importing this module fails when a name is gone; the
+worker then starts flow runs Prefect's own way.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect import flow_engine, results
+from prefect._flow_run_suspension import mark_flow_run_suspension_requested
+from prefect._internal.attempt_control import AttemptConclusion, EngineOutcomeReceipt
+from prefect._internal.control_listener import clear_intent, configure_from_env, get_intent
+from prefect._internal.metrics import RunMetrics
+from prefect._internal.observers import FlowRunCancellingObserver, FlowRunSuspendingObserver
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import SyncClientContext
+from prefect.engine import _drive_run_flow_result as drive_flow_result
+from prefect.engine import handle_engine_signals
+from prefect.events.related import RESOURCE_CACHE
+from prefect.flow_engine import _load_flow_from_runtime_entrypoint as load_flow_from_entrypoint
+from prefect.flow_engine import load_flow, run_flow
+from prefect.logging.loggers import flow_run_logger
+from prefect.runner._cancellation_manager import CancellationManager
+from prefect.runner._control_channel import ControlChannel
+from prefect.runner._event_emitter import EventEmitter
+from prefect.runner._flow_run_executor import FlowRunExecutor
+from prefect.runner._hook_runner import _run_hooks as run_hooks
+from prefect.runner._process_manager import (
+    ProcessHandle,
+    ProcessManager,
+    create_isolated_termination_scope,
+)
+from prefect.runner._state_proposer import StateProposer
+from prefect.types._datetime import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from duckherd.worker.protocol import RelatedName
+
+__all__ = [
+    "AttemptConclusion",
+    "CancellationManager",
+    "ControlChannel",
+    "EngineOutcomeReceipt",
+    "EventEmitter",
+    "FlowRun",
+    "FlowRunCancellingObserver",
+    "FlowRunExecutor",
+    "FlowRunSuspendingObserver",
+    "ProcessHandle",
+    "ProcessManager",
+    "RunMetrics",
+    "State",
+    "StateProposer",
+    "SyncClientContext",
+    "clear_intent",
+    "configure_from_env",
+    "create_isolated_termination_scope",
+    "drive_flow_result",
+    "flow_run_logger",
+    "get_intent",
+    "handle_engine_signals",
+    "install_in_child",
+    "load_flow",
+    "load_flow_from_entrypoint",
+    "prime_related",
+    "request_suspension",
+    "run_flow",
+    "run_hooks",
+]
+
+RESULT_STORAGE_TTL = 60.0
+"""Seconds for which a process remembers the server's default result storage."""
+
+REPLACED: tuple[tuple[Any, str], ...] = (
+    (flow_engine, "_send_heartbeats"),
+    (flow_engine, "observe_flow_run_suspension"),
+    (flow_engine, "report_engine_outcome"),
+    (results, "_read_server_default_result_storage_block_id"),
+    (results, "_aread_server_default_result_storage_block_id"),
+    (SyncPrefectClient, "update_flow_run"),
+    (PrefectClient, "update_flow_run"),
+)
+"""What `install_in_child` replaces, for the test that notices changes."""
+
+
+def install_in_child(
+    attempt_id: Callable[[], str | None],
+    infrastructure_pid: str,
+    on_outcome: Callable[[EngineOutcomeReceipt], None],
+) -> None:
+    """Replace what costs a second or a request per run, once in a child's life.
+
+    Args:
+        attempt_id: the id of the flow run this process is running now.
+        infrastructure_pid: stored with that flow run in the update the engine makes anyway.
+        on_outcome: told of each conclusion the engine reports.
+    """
+    replacements = {
+        "_send_heartbeats": _send_heartbeats,
+        "observe_flow_run_suspension": _suspension_is_relayed,
+        "report_engine_outcome": _reporting_to(on_outcome, flow_engine.report_engine_outcome),
+        "_read_server_default_result_storage_block_id": _remembered(
+            results._read_server_default_result_storage_block_id  # noqa: SLF001
+        ),
+        "_aread_server_default_result_storage_block_id": _remembered_async(
+            results._aread_server_default_result_storage_block_id  # noqa: SLF001
+        ),
+    }
+    for owner, name in REPLACED:
+        if name == "update_flow_run":
+            original = getattr(owner, name)
+            setattr(owner, name, _with_pid(original, attempt_id, infrastructure_pid))
+        else:
+            setattr(owner, name, replacements[name])
+
+
+@contextmanager
+def _send_heartbeats(engine: Any, join_on_exit: bool = True) -> Iterator[None]:
+    # Prefect's own sleeps in steps of a second and is joined at the end of the run.
+    seconds = engine.heartbeat_seconds
+    if seconds is None:
+        yield
+        return
+    resource, related = engine._build_heartbeat_event_template()  # noqa: SLF001
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.is_set():
+            state = engine.flow_run and engine.flow_run.state
+            if state and state.is_final():
+                return
+            try:
+                engine._emit_flow_run_heartbeat(resource, related)  # noqa: SLF001
+            except Exception:
+                engine.logger.debug("Failed to emit heartbeat", exc_info=True)
+            stop.wait(seconds)
+
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(beat,), daemon=True, name="heartbeat"
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if join_on_exit:
+            thread.join(timeout=2)
+
+
+@contextmanager
+def _suspension_is_relayed(
+    flow_run_id: UUID, suspension_request: Any, polling_interval: float = 10
+) -> Iterator[None]:
+    # The worker watches all its runs over one websocket and tells this process.
+    yield
+
+
+def request_suspension(flow_run_id: str, state: str) -> None:
+    """Make the engine of this flow run stop at its next step, as Prefect's observer does."""
+    mark_flow_run_suspension_requested(UUID(flow_run_id), State.model_validate_json(state))
+
+
+def _reporting_to(
+    on_outcome: Callable[[EngineOutcomeReceipt], None], original: Callable[..., bool]
+) -> Callable[..., bool]:
+    def report_engine_outcome(receipt: EngineOutcomeReceipt) -> bool:
+        on_outcome(receipt)
+        return original(receipt)
+
+    return report_engine_outcome
+
+
+def _remembered(read: Callable[[], UUID | None]) -> Callable[[], UUID | None]:
+    known: list[tuple[float, UUID | None]] = []
+
+    def remembered() -> UUID | None:
+        if not known or known[0][0] < time.monotonic():
+            known[:] = [(time.monotonic() + RESULT_STORAGE_TTL, read())]
+        return known[0][1]
+
+    return remembered
+
+
+def _remembered_async(read: Callable[[], Any]) -> Callable[[], Any]:
+    known: list[tuple[float, UUID | None]] = []
+
+    async def remembered() -> UUID | None:
+        if not known or known[0][0] < time.monotonic():
+            known[:] = [(time.monotonic() + RESULT_STORAGE_TTL, await read())]
+        return known[0][1]
+
+    return remembered
+
+
+def _with_pid(
+    original: Callable[..., Any], attempt_id: Callable[[], str | None], pid: str
+) -> Callable[..., Any]:
+    def update_flow_run(self: Any, flow_run_id: UUID, *args: Any, **kwargs: Any) -> Any:
+        if "empirical_policy" in kwargs and str(flow_run_id) == attempt_id():
+            kwargs.setdefault("infrastructure_pid", pid)
+        return original(self, flow_run_id, *args, **kwargs)
+
+    return update_flow_run
+
+
+class _Named:
+    """Enough of an API object for `object_as_related_resource`."""
+
+    def __init__(self, related: RelatedName) -> None:
+        self.id = related.id
+        self.name = related.name
+        self.tags = list(related.tags)
+
+
+def prime_related(related: Iterable[RelatedName]) -> None:
+    """Tell the events of this process the names of the objects a flow run relates to.
+
+    Args:
+        related: flow, deployment, work queue and work pool of the run.
+    """
+    for one in related:
+        # Prefect looks work pools up by name, everything else by id.
+        key = f"{one.kind}.{one.name if one.kind == 'work-pool' else one.id}"
+        RESOURCE_CACHE[key] = ({"kind": one.kind, "object": _Named(one)}, now("UTC"))

@@ -1,0 +1,206 @@
+"""The Prefect worker type `warm`: flow runs in processes that are already running."""
+
+from __future__ import annotations
+
+import copy
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry
+from prefect.types._datetime import now
+from prefect.utilities.engine import propose_state
+from prefect.workers.process import ProcessWorker, ProcessWorkerResult
+
+from duckherd.worker.backlog import Backlog
+from duckherd.worker.deployments import DeploymentCache
+from duckherd.worker.job import WarmJobConfiguration, WarmVariables, plan_run, related_names
+from duckherd.worker.pool import WarmPool
+from duckherd.worker.support import unsupported_reason
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import anyio.abc
+    from prefect.client.schemas.objects import Flow, FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
+
+    from duckherd.worker.supervisor import Supervisor
+
+SHUTDOWN_SECONDS = 20.0
+"""Default for how long a stopping worker lets its runs finish before handing them back."""
+_HAND_BACK_SECONDS = 5.0
+
+
+class WarmWorkerResult(ProcessWorkerResult):
+    """How a flow run's attempt in a warm process ended."""
+
+
+class WarmWorker(ProcessWorker):
+    """Takes flow runs off a work pool and runs them in warm processes."""
+
+    type = "warm"
+    job_configuration = WarmJobConfiguration
+    job_configuration_variables = WarmVariables
+    _display_name = "Warm process"
+    _description = (
+        "Execute flow runs in processes on the worker's host that have already imported"
+        " Prefect and the flow: a run starts in milliseconds instead of seconds."
+    )
+    _documentation_url = "https://github.com/duckherd/duckherd/blob/main/docs/worker.md"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("limit") is None:
+            kwargs["limit"] = 2 * (os.cpu_count() or 1)
+        super().__init__(*args, **kwargs)
+        self._unsupported = unsupported_reason()
+        self._warm = AsyncExitStack()
+        self._pool = WarmPool(max_idle=kwargs["limit"])
+        self._supervisor: Supervisor | None = None
+        self._lookups: DeploymentCache
+        self._backlog = Backlog()
+        self._stopping = False
+
+    # --- life -----------------------------------------------------------------------
+
+    async def setup(self) -> None:
+        await super().setup()
+        if self._unsupported:
+            self._logger.warning(
+                "Flow runs are started Prefect's own way, in seconds instead of milliseconds: %s.",
+                self._unsupported,
+            )
+            return
+        from duckherd.worker.supervisor import Supervisor
+
+        self._lookups = DeploymentCache(self.client)
+        self._supervisor = await self._warm.enter_async_context(
+            Supervisor(self._pool, self.client, self.name)
+        )
+
+    async def teardown(self, *exc_info: Any) -> None:
+        self._stopping = True
+        if self._supervisor is not None:
+            with anyio.CancelScope(shield=True):
+                await self._finish_or_hand_back()
+                await self._warm.aclose()
+                await self._pool.close()
+                await self._pool.wait_closed(timeout=10)
+        await super().teardown(*exc_info)
+
+    async def _finish_or_hand_back(self) -> None:
+        self._backlog.clear()
+        assert self._supervisor is not None
+        seconds = float(os.environ.get("DUCKHERD_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS))
+        with anyio.move_on_after(seconds):
+            while self._submitting_flow_run_ids:
+                await anyio.sleep(0.05)
+        for flow_run_id in list(self._supervisor.in_flight):
+            if await self._supervisor.hand_back(flow_run_id, _HAND_BACK_SECONDS):
+                await propose_state(self.client, AwaitingRetry(), flow_run_id=flow_run_id)
+                self._logger.info("Handed flow run '%s' back to the work pool.", flow_run_id)
+
+    # --- taking runs ----------------------------------------------------------------
+
+    async def _submit_scheduled_flow_runs(
+        self, flow_run_response: list[WorkerFlowRunResponse]
+    ) -> list[FlowRun]:
+        if self._supervisor is None:
+            return await super()._submit_scheduled_flow_runs(flow_run_response)
+        self._backlog.replace(
+            entry.flow_run
+            for entry in flow_run_response
+            if entry.flow_run.id not in self._submitting_flow_run_ids
+        )
+        await self._lookups.prefetch(entry.flow_run.deployment_id for entry in flow_run_response)
+        return self._fill_slots()
+
+    def _fill_slots(self) -> list[FlowRun]:
+        taken: list[FlowRun] = []
+        while not self._stopping and (run := self._backlog.take_due(now("UTC"))) is not None:
+            if run.id in self._submitting_flow_run_ids:
+                continue
+            try:
+                self.limiter.acquire_on_behalf_of_nowait(run.id)
+            except anyio.WouldBlock:
+                self._backlog.put_back(run)
+                break
+            self._submitting_flow_run_ids.add(run.id)
+            assert self._runs_task_group is not None
+            self._runs_task_group.start_soon(self._submit_run, run)
+            taken.append(run)
+        return taken
+
+    def _release_limit_slot(self, flow_run_id: UUID) -> None:
+        super()._release_limit_slot(flow_run_id)
+        if self._supervisor is not None and not self._stopping:
+            self._fill_slots()
+
+    # --- one run --------------------------------------------------------------------
+
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        if self._supervisor is None or flow_run.deployment_id is None:
+            await super()._submit_run(flow_run)
+            return
+        try:
+            await self._run_warm(flow_run)
+        except Exception as error:
+            self.get_flow_run_logger(flow_run).exception("Failed to submit flow run to a process.")
+            message = (
+                f"Failed to submit flow run to infrastructure: {type(error).__name__}: {error}"
+            )
+            await self._propose_crashed_state(flow_run, message)
+        finally:
+            self._submitting_flow_run_ids.discard(flow_run.id)
+            self._release_limit_slot(flow_run.id)
+
+    async def _run_warm(self, flow_run: FlowRun) -> None:
+        logger = self.get_flow_run_logger(flow_run)
+        try:
+            assert flow_run.deployment_id is not None
+            deployment = await self._lookups.deployment(flow_run.deployment_id)
+        except ObjectNotFound:
+            message = f"Deployment {flow_run.deployment_id} no longer exists, cancelled run."
+            await self._mark_flow_run_as_cancelled(flow_run, state_updates={"message": message})
+            return
+        if not await self._take(flow_run):
+            return
+        logger.info("Worker '%s' submitting flow run '%s'", self.name, flow_run.id)
+        flow = await self._lookups.flow(flow_run.flow_id)
+        configuration = await self._configure(flow_run, deployment, flow)
+        if configuration.needs_own_command:
+            await self.run(flow_run, configuration)
+            return
+        submitted = self._emit_flow_run_submitted_event(configuration)
+        plan = plan_run(
+            configuration, deployment, related_names(flow_run, flow, deployment, self.work_pool)
+        )
+        assert self._supervisor is not None
+        code, pid = await self._supervisor.execute(flow_run, plan)
+        if submitted and code is not None:
+            self._emit_flow_run_executed_event(
+                WarmWorkerResult(status_code=code, identifier=str(pid)), configuration, submitted
+            )
+
+    async def _take(self, flow_run: FlowRun) -> bool:
+        """Claim the run: only one worker's Pending is accepted."""
+        accepted = await self._propose_pending_state(flow_run)
+        return accepted
+
+    async def _configure(
+        self, flow_run: FlowRun, deployment: DeploymentResponse, flow: Flow
+    ) -> WarmJobConfiguration:
+        pool = copy.deepcopy(self.work_pool)
+        of_deployment = copy.deepcopy(deployment.job_variables or {})
+        of_run = copy.deepcopy(flow_run.job_variables or {})
+        env = {**(of_deployment.get("env") or {}), **(of_run.pop("env", None) or {})}
+        values = {**of_deployment, **of_run, **({"env": env} if env else {})}
+        configuration = await self.job_configuration.from_template_and_values(
+            base_job_template=pool.base_job_template, values=values, client=self.client
+        )
+        configuration.prepare_for_flow_run(
+            flow_run, deployment, flow, pool, self.name, worker_id=self.backend_id
+        )
+        return configuration
