@@ -1,0 +1,239 @@
+"""Connections to PostgreSQL: URL options, session settings, errors by SQLSTATE."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+
+import duckdb
+
+from duckherd.catalog import scanner
+from duckherd.catalog.model import TableName
+from duckherd.catalog.source import Source
+from duckherd.errors import (
+    SourceBusy,
+    SourceDenied,
+    SourceError,
+    SourceUnreachable,
+    TableNotFound,
+)
+
+_OPTIONS = (
+    "host",
+    "hostaddr",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "sslnegotiation",
+    "channel_binding",
+    "gssencmode",
+    "krbsrvname",
+    "target_session_attrs",
+    "load_balance_hosts",
+    "connect_timeout",
+    "application_name",
+    "options",
+    "passfile",
+)
+
+# How the server prints values: fixed, so that a bound or a text column reads the same
+# whatever the role's or the database's own settings are.
+_PRINTING = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+}
+
+
+def attachment(source: Source) -> scanner.Attachment:
+    """DuckDB's attachment of a PostgreSQL source. Raises SourceError for unknown options."""
+    given = dict(source.options)
+    for name in given:
+        if name not in _OPTIONS:
+            near = difflib.get_close_matches(name, _OPTIONS, n=1)
+            raise SourceError(
+                f"PostgreSQL source: unknown option {name!r} in the URL",
+                hint=f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_OPTIONS)}",
+            )
+    parts = {
+        "host": source.host or "localhost",
+        "port": str(source.port) if source.port else None,
+        "user": source.user,
+        "password": source.password,
+        "dbname": source.database or None,
+        "client_encoding": "UTF8",
+        "application_name": "duckherd",
+        "connect_timeout": "15",
+        "keepalives_idle": "30",
+        **given,
+    }
+    dsn = " ".join(f"{key}={_dsn_value(value)}" for key, value in parts.items() if value)
+    attach = f"ATTACH {literal(dsn)} AS {scanner.SOURCE} (TYPE postgres, READ_ONLY)"
+    return scanner.Attachment("postgres", (attach,))
+
+
+def _dsn_value(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def literal(text: str) -> str:
+    """A string literal for PostgreSQL and DuckDB."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def relation(sql: str) -> str:
+    """A relation of DuckDB's whose rows PostgreSQL's own query gives."""
+    return f"postgres_query('{scanner.SOURCE}', {literal(sql)})"
+
+
+@contextlib.contextmanager
+def session(
+    source: Source,
+    *,
+    table: TableName | None = None,
+    snapshot: str | None = None,
+    statement_timeout: float | None = None,
+    lock_timeout: float | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in a read-only transaction that sees one snapshot.
+
+    Args:
+        table: named in errors and in the application name.
+        snapshot: exported by another session, to see exactly what that one sees.
+        statement_timeout, lock_timeout: seconds, None for the server's own.
+
+    Raises:
+        SourceError: of the kind that fits, for whatever goes wrong inside the block.
+    """
+    what = attachment(source)
+    with translated(source, table), scanner.transaction(what) as cursor:
+        if snapshot is not None:
+            cursor.execute(
+                f"CALL postgres_execute('{scanner.SOURCE}', "
+                f"{literal(f'SET TRANSACTION SNAPSHOT {literal(snapshot)}')})"
+            )
+        settings = dict(_PRINTING)
+        if table is not None:
+            settings["application_name"] = f"duckherd {table}"[:63]
+        if statement_timeout is not None:
+            settings["statement_timeout"] = f"{max(1, round(statement_timeout * 1000))}ms"
+        if lock_timeout is not None:
+            settings["lock_timeout"] = f"{max(1, round(lock_timeout * 1000))}ms"
+        cursor.execute(f"FROM {relation(_set_locally(settings))}").fetchall()
+        yield cursor
+
+
+def _set_locally(settings: Mapping[str, str]) -> str:
+    # Local to the transaction: also right behind a pooler, and nothing sticks to a reused connection.
+    calls = (
+        f"set_config({literal(name)}, {literal(value)}, true) AS s{number}"
+        for number, (name, value) in enumerate(settings.items())
+    )
+    return f"SELECT {', '.join(calls)}"
+
+
+@contextlib.contextmanager
+def translated(source: Source, table: TableName | None = None) -> Iterator[None]:
+    """Turn DuckDB's errors into ours; drop the engine where the connection is gone."""
+    try:
+        yield
+    except duckdb.Error as error:
+        found = translate(str(error), source, table)
+        if isinstance(found, SourceUnreachable):
+            scanner.discard(attachment(source))
+        raise found from None
+
+
+# The driver hands on texts, not codes; these are the texts of the codes that matter. Those of
+# libpq itself are never translated; those of a server with another language fall to SourceError.
+_STATES = (
+    (r"password authentication failed|authentication failed|no password supplied", "28P01"),
+    (r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted to log in)", "28000"),
+    (r"database \".*\" does not exist", "3D000"),
+    (r"permission denied", "42501"),
+    (r"relation \".*\" does not exist|schema \".*\" does not exist", "42P01"),
+    (r"column .* does not exist", "42703"),
+    (r"syntax error", "42601"),
+    (r"deadlock detected", "40P01"),
+    (r"could not serialize access|conflict with recovery", "40001"),
+    (r"canceling statement due to lock timeout", "55P03"),
+    (r"canceling statement due to statement timeout", "57014"),
+    (r"terminating connection due to|terminating background worker", "57P01"),
+    (r"starting up|shutting down|in recovery mode|not yet accepting connections", "57P03"),
+    (r"too many (clients|connections)|remaining connection slots", "53300"),
+    (
+        r"server closed the connection|connection to server was lost|connection not open"
+        r"|no connection to the server|could not (receive|send) data|SSL SYSCALL|EOF detected"
+        r"|SSL connection has been closed|Connection reset|Broken pipe",
+        "08006",
+    ),
+    (
+        r"Connection refused|could not translate host name|timeout expired|timed out"
+        r"|No route to host|Network is unreachable|No such file or directory|could not connect",
+        "08001",
+    ),
+)
+
+_TRANSIENT = re.compile(r"40001|40P01|08...|57P0[123]|53300")
+
+
+def sqlstate(text: str) -> str | None:
+    """The SQLSTATE of an error text, None where it tells none we know."""
+    return next((state for pattern, state in _STATES if re.search(pattern, text)), None)
+
+
+def is_transient(error: SourceError) -> bool:
+    """Whether trying again unchanged may help, by the error's SQLSTATE."""
+    state = sqlstate(error.message)
+    return state is not None and _TRANSIENT.fullmatch(state) is not None
+
+
+def translate(text: str, source: Source, table: TableName | None) -> SourceError:
+    """Our error for an error text of DuckDB's, without password."""
+    told = _cleaned(text, source)
+    state = sqlstate(told)
+    what = f"{table}: " if table else ""
+    if state is None and "Unable to connect" in text:
+        return SourceDenied(f"{source}: {told}", hint="try: duckherd debug")
+    match state:
+        case "28P01" | "28000":
+            return SourceDenied(
+                f"{source} refused the login: {told}",
+                hint="check user and password of the source URL",
+            )
+        case "3D000":
+            return SourceError(
+                f"{source}: {told}", hint="check the database's name at the end of the source URL"
+            )
+        case "42501":
+            return SourceDenied(
+                f"{what}{told}", hint=f"grant select on it to {source.user or 'the user'}"
+            )
+        case "42P01":
+            return TableNotFound(f"{what}{told}", hint="see what there is: duckherd sync")
+        case "40P01" | "40001" | "55P03" | "57014" | "53300":
+            return SourceBusy(
+                f"{what}{told}", hint="another session holds the table, or limits are low"
+            )
+        case str() if _TRANSIENT.fullmatch(state):
+            return SourceUnreachable(
+                f"{what}{source}: {told}", hint="is the server up? duckherd debug"
+            )
+    return SourceError(f"{what}{told}")
+
+
+def _cleaned(text: str, source: Source) -> str:
+    """The server's own words: no query, no connection string, no password."""
+    text = re.sub(r'Unable to connect to Postgres at ".*?": (?=\S)', "", text, flags=re.DOTALL)
+    text = re.sub(r'^.*?Failed to (prepare|execute) query ".*": ', "", text, flags=re.DOTALL)
+    text = re.sub(r"\n\s*LINE \d+:.*", "", text, flags=re.DOTALL)
+    text = re.sub(r"^(\w+ )*Error: (Failed to fetch header for COPY.*?: )?", "", text)
+    if source.password:
+        text = text.replace(source.password, "***")
+    return " ".join(text.split())
