@@ -39,6 +39,8 @@ from duckherd.extract.model import Extract, Request, Window
 from duckherd.lake import Lake, open_lake, publish
 from duckherd.lake.model import Publication, Published, TableState
 from duckherd.parameters import (
+    FLOW_DESCRIPTION,
+    FLOW_NAME,
     Backfill,
     Bound,
     Checks,
@@ -75,7 +77,7 @@ _STEP: dict[str, Any] = {
 }
 
 
-@flow(name="ingest-table", persist_result=False)
+@flow(name=FLOW_NAME, description=FLOW_DESCRIPTION, persist_result=False)
 def ingest_table(
     table: TableText,
     source: str,

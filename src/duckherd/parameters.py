@@ -16,6 +16,12 @@ from duckherd.errors import DuckherdError
 from duckherd.extract.rules import ColumnRule
 from duckherd.sla.objective import Duration, Objective
 
+FLOW_NAME = "ingest-table"
+FLOW_ENTRYPOINT = "duckherd.flow.ingest_table"
+"""Module path of the flow: what a deployment's `entrypoint` says."""
+FLOW_DESCRIPTION = "Extract one table, check it, publish it."
+"""What a deployment is described with that says nothing of its own."""
+
 
 def _table_name(text: str) -> str:
     try:
