@@ -31,6 +31,7 @@ async def _serve(
 
 
 def main() -> None:
+    """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m duckherd.worker", description=__doc__)
     parser.add_argument("--pool", default="herd", help="work pool to serve")
     parser.add_argument("--limit", type=int, help="flow runs at a time")

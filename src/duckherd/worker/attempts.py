@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio
+import anyio.abc
 
 from duckherd.worker import prefect_internals as internals
 from duckherd.worker import protocol
@@ -19,7 +20,6 @@ from duckherd.worker.process import ProcessGone, WarmProcess
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import anyio.abc
     from prefect.client.schemas.objects import FlowRun, State
 
 _MAX_DECLINED = 3
@@ -128,8 +128,7 @@ class WarmStarter:
             announced = attempt.process is not None
             attempt.process = process
             if not announced:
-                handle = internals.ProcessHandle(attempt, AttemptScope(attempt))
-                task_status.started(handle)
+                task_status.started(_handle(attempt))
             if await self._run_in(process, run, attempt):
                 return
         attempt.conclude(1)
@@ -167,6 +166,11 @@ class WarmStarter:
             stream_output=self._plan.stream_output,
             related=self._plan.related,
         )
+
+
+def _handle(attempt: Any) -> internals.ProcessHandle:
+    # Prefect asks of a process no more than `Attempt` has.
+    return internals.ProcessHandle(attempt, AttemptScope(attempt))
 
 
 class WarmHookRunner:

@@ -29,7 +29,7 @@ class Backlog:
     def take_due(self, now: datetime) -> FlowRun | None:
         """Remove and return the first run that is due, or None."""
         for run in self._runs.values():
-            if _due_at(run) is None or _due_at(run) <= now:
+            if (due := _due_at(run)) is None or due <= now:
                 return self._runs.pop(run.id)
         return None
 

@@ -124,13 +124,13 @@ def _reason_to_retire(
         return "the run was terminated"
     if child.outcome and (child.outcome[0] == "CRASHED" or child.outcome[1] == "TimedOut"):
         return f"the run ended {child.outcome[1]}"
-    left = [
-        thread.name
-        for thread in threading.enumerate()
-        if not thread.daemon and thread not in threads_before
-    ]
-    if left:
-        return f"the run left threads behind: {', '.join(left)}"
+    left = set(threading.enumerate()) - threads_before
+    if names := [thread.name for thread in left if not thread.daemon]:
+        return f"the run left threads behind: {', '.join(names)}"
+    return _limit_reached(child, rss)
+
+
+def _limit_reached(child: _Child, rss: int) -> str | None:
     if child.runs >= child.max_runs:
         return f"it has run {child.runs} flow runs"
     if rss > child.max_rss_bytes:

@@ -37,14 +37,16 @@ class DeploymentCache:
         self._client = client
         self._deployments: dict[UUID, _Entry] = {}
         self._flows: dict[UUID, Flow] = {}
-        self.watched = False
+        self._watched = False
 
-    async def deployment(self, deployment_id: UUID) -> DeploymentResponse:
+    async def deployment(self, deployment_id: UUID | None) -> DeploymentResponse:
         """One deployment.
 
         Raises:
             prefect.exceptions.ObjectNotFound: it was deleted.
         """
+        if deployment_id is None:
+            raise ValueError("the flow run has no deployment")
         known = self._fresh(deployment_id)
         if known is None:
             known = await self._client.read_deployment(deployment_id)
@@ -76,12 +78,14 @@ class DeploymentCache:
         """Read this deployment again when it is needed next."""
         self._deployments.pop(deployment_id, None)
 
-    def forget_all(self) -> None:
+    def watch(self, connected: bool) -> None:
+        """Trust the cache for longer, or no longer: the stream of events came or went."""
+        self._watched = connected
         self._deployments.clear()
 
     def _fresh(self, deployment_id: UUID) -> DeploymentResponse | None:
         entry = self._deployments.get(deployment_id)
-        max_age = MAX_AGE if self.watched else _MAX_AGE_UNWATCHED
+        max_age = MAX_AGE if self._watched else _MAX_AGE_UNWATCHED
         if entry is None or time.monotonic() - entry.read_at > max_age:
             return None
         return entry.deployment

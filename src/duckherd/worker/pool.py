@@ -81,25 +81,18 @@ class WarmPool:
         with contextlib.suppress(ProcessGone, OSError):
             await self._server(key)
 
-    async def close(self) -> None:
-        """End all processes; those still running something finish it first."""
-        for process in list(self._idle):
-            process.retire()
-        self._idle.clear()
-        for server in self._servers.values():
-            self._retire(server)
-        self._servers.clear()
-
-    async def wait_closed(self, timeout: float) -> None:
-        """Wait until every fork server, and so every child, is gone; kill what is left."""
+    async def close(self, seconds: float) -> None:
+        """End all processes; what has not ended by itself in time is killed."""
+        for key in list(self._servers):
+            self.discard_code(key)
         waiting = [asyncio.create_task(server.process.wait()) for server in self._retired]
         if not waiting:
             return
-        _, late = await asyncio.wait(waiting, timeout=timeout)
+        _, late = await asyncio.wait(waiting, timeout=seconds)
         for server in self._retired if late else ():
             server.kill()
         if late:
-            await asyncio.wait(late, timeout=timeout)
+            await asyncio.wait(late, timeout=seconds)
 
     def _take_idle(self, spec: ProcessSpec) -> WarmProcess | None:
         if spec.isolation == "fork":

@@ -18,9 +18,13 @@ from uuid import UUID
 from prefect import flow_engine, results
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal.attempt_control import AttemptConclusion, EngineOutcomeReceipt
-from prefect._internal.control_listener import clear_intent, configure_from_env, get_intent
+from prefect._internal.control_listener import (
+    clear_intent,
+    configure_from_env,
+    get_intent,
+    report_engine_outcome,
+)
 from prefect._internal.metrics import RunMetrics
-from prefect._internal.observers import FlowRunCancellingObserver, FlowRunSuspendingObserver
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import SyncClientContext
@@ -55,9 +59,7 @@ __all__ = [
     "EngineOutcomeReceipt",
     "EventEmitter",
     "FlowRun",
-    "FlowRunCancellingObserver",
     "FlowRunExecutor",
-    "FlowRunSuspendingObserver",
     "ProcessHandle",
     "ProcessManager",
     "RunMetrics",
@@ -110,7 +112,7 @@ def install_in_child(
     replacements = {
         "_send_heartbeats": _send_heartbeats,
         "observe_flow_run_suspension": _suspension_is_relayed,
-        "report_engine_outcome": _reporting_to(on_outcome, flow_engine.report_engine_outcome),
+        "report_engine_outcome": _reporting_to(on_outcome),
         "_read_server_default_result_storage_block_id": _remembered(
             results._read_server_default_result_storage_block_id  # noqa: SLF001
         ),
@@ -160,9 +162,7 @@ def _send_heartbeats(engine: Any, join_on_exit: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _suspension_is_relayed(
-    flow_run_id: UUID, suspension_request: Any, polling_interval: float = 10
-) -> Iterator[None]:
+def _suspension_is_relayed(*_: Any, **__: Any) -> Iterator[None]:
     # The worker watches all its runs over one websocket and tells this process.
     yield
 
@@ -172,14 +172,12 @@ def request_suspension(flow_run_id: str, state: str) -> None:
     mark_flow_run_suspension_requested(UUID(flow_run_id), State.model_validate_json(state))
 
 
-def _reporting_to(
-    on_outcome: Callable[[EngineOutcomeReceipt], None], original: Callable[..., bool]
-) -> Callable[..., bool]:
-    def report_engine_outcome(receipt: EngineOutcomeReceipt) -> bool:
+def _reporting_to(on_outcome: Callable[[EngineOutcomeReceipt], None]) -> Callable[..., bool]:
+    def report(receipt: EngineOutcomeReceipt) -> bool:
         on_outcome(receipt)
-        return original(receipt)
+        return report_engine_outcome(receipt)
 
-    return report_engine_outcome
+    return report
 
 
 def _remembered(read: Callable[[], UUID | None]) -> Callable[[], UUID | None]:
@@ -233,4 +231,5 @@ def prime_related(related: Iterable[RelatedName]) -> None:
     for one in related:
         # Prefect looks work pools up by name, everything else by id.
         key = f"{one.kind}.{one.name if one.kind == 'work-pool' else one.id}"
-        RESOURCE_CACHE[key] = ({"kind": one.kind, "object": _Named(one)}, now("UTC"))
+        entry: Any = ({"kind": one.kind, "object": _Named(one)}, now("UTC"))
+        RESOURCE_CACHE[key] = entry

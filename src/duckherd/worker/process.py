@@ -138,7 +138,7 @@ class ForkServer:
         finally:
             theirs.close()
         control = ours.dup()
-        control.setblocking(True)
+        control.settimeout(None)
         reader, writer = await asyncio.open_connection(sock=ours)
         server = cls(key, process, control, reader, writer)
         server._listening = asyncio.create_task(server._listen())

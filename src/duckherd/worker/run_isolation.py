@@ -140,7 +140,7 @@ def _streams() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdin, sys.stdout, sys.stderr = kept  # type: ignore[assignment]
+        sys.stdin, sys.stdout, sys.stderr = kept
         # `exit()`, with which the engine ends some runs, closes the standard input.
         if sys.stdin is None or sys.stdin.closed:
             sys.stdin = Path(os.devnull).open()  # noqa: SIM115

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.abc
+import httpx
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_WORKER_QUERY_SECONDS
 from prefect.states import AwaitingRetry
 from prefect.types._datetime import now
 from prefect.utilities.engine import propose_state
@@ -16,14 +20,19 @@ from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
 from duckherd.worker.backlog import Backlog
 from duckherd.worker.deployments import DeploymentCache
-from duckherd.worker.job import WarmJobConfiguration, WarmVariables, plan_run, related_names
+from duckherd.worker.events import Listeners, watch_pool
+from duckherd.worker.job import (
+    WarmJobConfiguration,
+    WarmVariables,
+    base_environment,
+    plan_run,
+    related_names,
+)
 from duckherd.worker.pool import WarmPool
+from duckherd.worker.process import ProcessKey
 from duckherd.worker.support import unsupported_reason
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
-    import anyio.abc
     from prefect.client.schemas.objects import Flow, FlowRun
     from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 
@@ -31,7 +40,10 @@ if TYPE_CHECKING:
 
 SHUTDOWN_SECONDS = 20.0
 """Default for how long a stopping worker lets its runs finish before handing them back."""
+MIN_POLL_SECONDS = 0.25
+"""Least time between two polls that were asked for by an event or a free slot."""
 _HAND_BACK_SECONDS = 5.0
+_CLOSE_SECONDS = 10.0
 
 
 class WarmWorkerResult(ProcessWorkerResult):
@@ -41,9 +53,9 @@ class WarmWorkerResult(ProcessWorkerResult):
 class WarmWorker(ProcessWorker):
     """Takes flow runs off a work pool and runs them in warm processes."""
 
-    type = "warm"
+    type: str = "warm"
     job_configuration = WarmJobConfiguration
-    job_configuration_variables = WarmVariables
+    job_configuration_variables = WarmVariables  # type: ignore[assignment]
     _display_name = "Warm process"
     _description = (
         "Execute flow runs in processes on the worker's host that have already imported"
@@ -59,9 +71,30 @@ class WarmWorker(ProcessWorker):
         self._warm = AsyncExitStack()
         self._pool = WarmPool(max_idle=kwargs["limit"])
         self._supervisor: Supervisor | None = None
+        self._tasks: anyio.abc.TaskGroup
         self._lookups: DeploymentCache
+        self._prefetch_seconds = max(
+            self._prefetch_seconds, 1 + 1.3 * PREFECT_WORKER_QUERY_SECONDS.value()
+        )
         self._backlog = Backlog()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked = anyio.Event()
+        self._synced = anyio.Event()
+        self._idle = anyio.Event()
+        self._idle.set()
         self._stopping = False
+
+    @property
+    def _warm_runs(self) -> Supervisor:
+        if self._supervisor is None:
+            raise RuntimeError("The worker is not set up; use it as an async context manager.")
+        return self._supervisor
+
+    @property
+    def _runs(self) -> anyio.abc.TaskGroup:
+        if self._runs_task_group is None:
+            raise RuntimeError("The worker is not set up; use it as an async context manager.")
+        return self._runs_task_group
 
     # --- life -----------------------------------------------------------------------
 
@@ -76,29 +109,58 @@ class WarmWorker(ProcessWorker):
         from duckherd.worker.supervisor import Supervisor
 
         self._lookups = DeploymentCache(self.client)
+        self._tasks = await self._warm.enter_async_context(anyio.create_task_group())
         self._supervisor = await self._warm.enter_async_context(
             Supervisor(self._pool, self.client, self.name)
         )
+        self._tasks.start_soon(self._poll_when_asked)
+        self._tasks.start_soon(self._start_watching)
+
+    async def _initialize_after_sync(self) -> None:
+        first = not self._has_successfully_synced
+        await super()._initialize_after_sync()
+        if first and self._has_successfully_synced and not self._unsupported:
+            self._synced.set()
+
+    async def _start_watching(self) -> None:
+        await self._synced.wait()
+        self._tasks.start_soon(self._prewarm)
+        await watch_pool(
+            self.work_pool.id,
+            Listeners(
+                cancelling=self._warm_runs.cancel,
+                suspended=self._warm_runs.suspend,
+                scheduled=self._ask_to_poll,
+                deployment_changed=self._lookups.forget,
+                connected=self._lookups.watch,
+                reconcile=self._warm_runs.reconcile,
+            ),
+        )
+
+    async def _prewarm(self) -> None:
+        configuration: WarmJobConfiguration
+        configuration = await self.job_configuration.from_template_and_values(
+            base_job_template=self.work_pool.base_job_template, values={}, client=self.client
+        )
+        await self._pool.prewarm(ProcessKey.of(base_environment() | configuration.env, None))
 
     async def teardown(self, *exc_info: Any) -> None:
         self._stopping = True
         if self._supervisor is not None:
             with anyio.CancelScope(shield=True):
                 await self._finish_or_hand_back()
-                await self._warm.aclose()
-                await self._pool.close()
-                await self._pool.wait_closed(timeout=10)
+            self._tasks.cancel_scope.cancel()
+            await self._warm.aclose()
+            await self._pool.close(_CLOSE_SECONDS)
         await super().teardown(*exc_info)
 
     async def _finish_or_hand_back(self) -> None:
         self._backlog.clear()
-        assert self._supervisor is not None
         seconds = float(os.environ.get("DUCKHERD_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS))
         with anyio.move_on_after(seconds):
-            while self._submitting_flow_run_ids:
-                await anyio.sleep(0.05)
-        for flow_run_id in list(self._supervisor.in_flight):
-            if await self._supervisor.hand_back(flow_run_id, _HAND_BACK_SECONDS):
+            await self._idle.wait()
+        for flow_run_id in self._warm_runs.in_flight:
+            if await self._warm_runs.hand_back(flow_run_id, _HAND_BACK_SECONDS):
                 await propose_state(self.client, AwaitingRetry(), flow_run_id=flow_run_id)
                 self._logger.info("Handed flow run '%s' back to the work pool.", flow_run_id)
 
@@ -109,34 +171,55 @@ class WarmWorker(ProcessWorker):
     ) -> list[FlowRun]:
         if self._supervisor is None:
             return await super()._submit_scheduled_flow_runs(flow_run_response)
+        await self._lookups.prefetch(entry.flow_run.deployment_id for entry in flow_run_response)
         self._backlog.replace(
             entry.flow_run
             for entry in flow_run_response
             if entry.flow_run.id not in self._submitting_flow_run_ids
         )
-        await self._lookups.prefetch(entry.flow_run.deployment_id for entry in flow_run_response)
         return self._fill_slots()
 
     def _fill_slots(self) -> list[FlowRun]:
         taken: list[FlowRun] = []
         while not self._stopping and (run := self._backlog.take_due(now("UTC"))) is not None:
-            if run.id in self._submitting_flow_run_ids:
-                continue
             try:
                 self.limiter.acquire_on_behalf_of_nowait(run.id)
             except anyio.WouldBlock:
                 self._backlog.put_back(run)
-                break
+                return taken
             self._submitting_flow_run_ids.add(run.id)
-            assert self._runs_task_group is not None
-            self._runs_task_group.start_soon(self._submit_run, run)
+            self._idle = anyio.Event()
+            self._runs.start_soon(self._submit_run, run)
             taken.append(run)
+        self._fill_slots_when_due()
         return taken
 
-    def _release_limit_slot(self, flow_run_id: UUID) -> None:
-        super()._release_limit_slot(flow_run_id)
-        if self._supervisor is not None and not self._stopping:
-            self._fill_slots()
+    def _fill_slots_when_due(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = self._backlog.next_due(now("UTC"))
+        if seconds is not None and not self._stopping:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._fill_slots)
+
+    def _slot_is_free(self) -> None:
+        if not self._submitting_flow_run_ids:
+            self._idle.set()
+        if not self._fill_slots():
+            self._ask_to_poll()
+
+    def _ask_to_poll(self) -> None:
+        if not self._stopping and not self._backlog.has_due(now("UTC")):
+            self._asked.set()
+
+    async def _poll_when_asked(self) -> None:
+        while True:
+            await self._asked.wait()
+            try:
+                await self.get_and_submit_flow_runs()
+            except httpx.HTTPError as error:
+                self._logger.debug("The API cannot be reached: %r", error)
+            await anyio.sleep(MIN_POLL_SECONDS)
+            self._asked = anyio.Event()
 
     # --- one run --------------------------------------------------------------------
 
@@ -146,7 +229,7 @@ class WarmWorker(ProcessWorker):
             return
         try:
             await self._run_warm(flow_run)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - reported as the run's crash
             self.get_flow_run_logger(flow_run).exception("Failed to submit flow run to a process.")
             message = (
                 f"Failed to submit flow run to infrastructure: {type(error).__name__}: {error}"
@@ -155,11 +238,11 @@ class WarmWorker(ProcessWorker):
         finally:
             self._submitting_flow_run_ids.discard(flow_run.id)
             self._release_limit_slot(flow_run.id)
+            self._slot_is_free()
 
     async def _run_warm(self, flow_run: FlowRun) -> None:
         logger = self.get_flow_run_logger(flow_run)
         try:
-            assert flow_run.deployment_id is not None
             deployment = await self._lookups.deployment(flow_run.deployment_id)
         except ObjectNotFound:
             message = f"Deployment {flow_run.deployment_id} no longer exists, cancelled run."
@@ -177,17 +260,18 @@ class WarmWorker(ProcessWorker):
         plan = plan_run(
             configuration, deployment, related_names(flow_run, flow, deployment, self.work_pool)
         )
-        assert self._supervisor is not None
-        code, pid = await self._supervisor.execute(flow_run, plan)
+        code, pid = await self._warm_runs.execute(flow_run, plan)
         if submitted and code is not None:
             self._emit_flow_run_executed_event(
                 WarmWorkerResult(status_code=code, identifier=str(pid)), configuration, submitted
             )
 
     async def _take(self, flow_run: FlowRun) -> bool:
-        """Claim the run: only one worker's Pending is accepted."""
-        accepted = await self._propose_pending_state(flow_run)
-        return accepted
+        """Claim the run. If another worker was faster, what else we know is old, too."""
+        if await self._propose_pending_state(flow_run):
+            return True
+        self._backlog.clear()
+        return False
 
     async def _configure(
         self, flow_run: FlowRun, deployment: DeploymentResponse, flow: Flow
@@ -197,9 +281,10 @@ class WarmWorker(ProcessWorker):
         of_run = copy.deepcopy(flow_run.job_variables or {})
         env = {**(of_deployment.get("env") or {}), **(of_run.pop("env", None) or {})}
         values = {**of_deployment, **of_run, **({"env": env} if env else {})}
-        configuration = await self.job_configuration.from_template_and_values(
+        resolved: Any = await self.job_configuration.from_template_and_values(
             base_job_template=pool.base_job_template, values=values, client=self.client
         )
+        configuration: WarmJobConfiguration = resolved
         configuration.prepare_for_flow_run(
             flow_run, deployment, flow, pool, self.name, worker_id=self.backend_id
         )
