@@ -28,15 +28,19 @@ class Attachment:
     """What to attach. `repr` hides the secret parts.
 
     Attributes:
-        extension: DuckDB's extension, `postgres`, `mysql` or `sqlite`.
+        extension: DuckDB's extension, `postgres` or `mysql`; None for an engine without source.
         statements: run in order on a fresh engine; may hold secrets.
     """
 
-    extension: str
-    statements: tuple[str, ...]
+    extension: str | None
+    statements: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Attachment({self.extension!r})"
+
+
+PLAIN = Attachment(None)
+"""An engine with nothing attached, for readers that bring Arrow batches."""
 
 
 def extension_file(name: str) -> Path:
@@ -68,8 +72,9 @@ def engine(attachment: Attachment) -> duckdb.DuckDBPyConnection:
     with _lock:
         if key not in _engines:
             connection = new_engine()
-            path = str(extension_file(attachment.extension)).replace("'", "''")
-            connection.execute(f"LOAD '{path}'")
+            if attachment.extension is not None:
+                path = str(extension_file(attachment.extension)).replace("'", "''")
+                connection.execute(f"LOAD '{path}'")
             for statement in attachment.statements:
                 connection.execute(statement)
             _engines[key] = connection
