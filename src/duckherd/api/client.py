@@ -6,6 +6,9 @@ made here: what they mean belongs to the callers.
 
 from __future__ import annotations
 
+import random
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +20,11 @@ from duckherd.errors import ApiError, ApiUnreachable
 
 PAGE = 200
 """Most objects Prefect's filter endpoints return in one answer."""
+
+_BUSY = frozenset({429, 502, 503})
+"""Answers that Prefect's own client tries again too: 503 is "database is locked" on SQLite."""
+
+_ATTEMPTS = 7
 
 Json = Any
 """Decoded JSON; its shape is that of the Prefect endpoint asked."""
@@ -70,18 +78,34 @@ class Api:
 
     def request(self, method: str, path: str, body: Json = None, **params: Json) -> Json:
         """One request; the decoded answer, None where it is empty."""
+        for attempt in range(_ATTEMPTS):
+            answer = self._send(method, path, body, params)
+            if answer.status_code not in _BUSY:
+                break
+            if attempt < _ATTEMPTS - 1:
+                time.sleep(_patience(answer, attempt))
+        if answer.status_code == 403 and "csrf" in answer.text.lower():
+            self._fetch_csrf_token()
+            answer = self._send(method, path, body, params)
+        if answer.status_code >= 400:
+            raise _refusal(method, path, answer)
+        return answer.json() if answer.content else None
+
+    def _send(
+        self, method: str, path: str, body: Json, params: Mapping[str, Json]
+    ) -> httpx.Response:
         try:
-            answer = self._client.request(
-                method, path.lstrip("/"), json=body, params=params or None
-            )
+            return self._client.request(method, path.lstrip("/"), json=body, params=params or None)
         except httpx.HTTPError as error:
             raise ApiUnreachable(
                 f"the Prefect API at {self.url} does not answer: {type(error).__name__}: {error}",
                 hint="duckherd up starts a local one; prefect config view shows the settings",
             ) from error
-        if answer.status_code >= 400:
-            raise _refusal(method, path, answer)
-        return answer.json() if answer.content else None
+
+    def _fetch_csrf_token(self) -> None:
+        client = str(uuid.uuid4())
+        token = self._send("GET", "csrf-token", None, {"client": client}).json()["token"]
+        self._client.headers.update({"Prefect-Csrf-Client": client, "Prefect-Csrf-Token": token})
 
     def get(self, path: str, **params: Json) -> Json:
         """GET."""
@@ -108,6 +132,13 @@ class Api:
             if len(page) < PAGE:
                 return
             offset += PAGE
+
+
+def _patience(answer: httpx.Response, attempt: int) -> float:
+    """Seconds to wait: what the server asks for, else doubling, spread so that threads part."""
+    asked = answer.headers.get("Retry-After", "")
+    base = float(asked) if asked.replace(".", "", 1).isdigit() else 0.25 * 2.0**attempt
+    return base * random.uniform(1.0, 1.5)  # noqa: S311  # no secret
 
 
 def _refusal(method: str, path: str, answer: httpx.Response) -> ApiError:

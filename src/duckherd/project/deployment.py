@@ -17,7 +17,9 @@ from typing import Any
 _PREFECT_START = "DTSTART:20200101T000000\n"
 """What Prefect's client puts before a recurrence rule that says no start."""
 
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Schedule:
     rrule: str | None = None
     timezone: str = "UTC"
     active: bool | None = None
-    parameters: Mapping[str, Any] = field(default=_EMPTY)
+    parameters: Mapping[str, Any] = field(default_factory=_nothing)
     slug: str | None = None
 
     @classmethod
@@ -120,8 +122,8 @@ class Deployment:
     entrypoint: str
     work_pool: str | None
     work_queue: str | None = None
-    job_variables: Mapping[str, Any] = field(default=_EMPTY)
-    parameters: Mapping[str, Any] = field(default=_EMPTY)
+    job_variables: Mapping[str, Any] = field(default_factory=_nothing)
+    parameters: Mapping[str, Any] = field(default_factory=_nothing)
     tags: tuple[str, ...] = ()
     description: str | None = None
     schedules: tuple[Schedule, ...] = ()
@@ -130,7 +132,7 @@ class Deployment:
     concurrency_options: Mapping[str, Any] | None = None
     enforce_parameter_schema: bool = True
     pull_steps: tuple[Any, ...] = ()
-    parameter_schema: Mapping[str, Any] = field(default=_EMPTY, repr=False)
+    parameter_schema: Mapping[str, Any] = field(default_factory=_nothing, repr=False)
     version: str | None = None
 
     @classmethod
