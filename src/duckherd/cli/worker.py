@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -24,14 +22,10 @@ def worker(
 
     Args:
         pool: Work pool to poll.
-        limit: Most flow runs at a time.
+        limit: Most flow runs at a time; twice the number of processors unless given.
         queue: Work queue to poll; may be repeated; all of the pool unless given.
         name: Name of the worker on the server.
     """
-    from prefect.utilities.processutils import setup_signal_handlers_worker
+    from duckherd.worker import run_worker
 
-    from duckherd.worker import WarmWorker
-
-    process = WarmWorker(name=name, work_pool_name=pool, work_queues=queue, limit=limit)
-    setup_signal_handlers_worker(os.getpid(), "the warm worker", print)
-    asyncio.run(process.start())
+    run_worker(pool, limit=limit, name=name, work_queues=queue)
