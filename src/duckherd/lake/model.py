@@ -10,6 +10,8 @@ from duckherd.extract.model import SpoolColumn
 
 Mode = Literal["replace", "append", "merge"]
 Format = Literal["parquet", "delta"]
+Bounds = Literal["(]", "[]", "()", "[)"]
+"""Whether an interval holds its ends, in the notation of SQL's range types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,10 @@ class LakeObject:
     Attributes:
         path: below the lake's URL, e.g. `sales/orders.parquet`.
         rows, bytes: of that object.
-        version: ETag or generation where the store has one, content hash on local disk.
+        version: ETag or generation in a bucket; inode, time and size on local disk; the
+            log's version for a Delta table. None before it is written.
         slice: watermark interval the object holds (`append`), None otherwise.
+        bounds: whether `slice` holds its ends.
     """
 
     path: str
@@ -28,6 +32,7 @@ class LakeObject:
     bytes: int
     version: str | None = None
     slice: tuple[str | None, str | None] | None = None
+    bounds: Bounds = "(]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,14 @@ class Pending:
         since: ISO 8601 UTC.
         objects: paths about to be written.
         previous: path -> version before, None where the object did not exist.
+        outcome: the state to move to once the objects are found written.
     """
 
     flow_run: str
     since: str
     objects: tuple[str, ...]
     previous: tuple[tuple[str, str | None], ...] = ()
+    outcome: TableState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,10 @@ class TableState:
         history: earlier loads, newest first, at most 100.
         schema_changes: the last recorded differences, newest first, at most 20, each a
             line for people with its date.
+        committed: flow runs that committed, newest first, at most 20: a publish repeated
+            by one of them is a no-op.
+        obsolete: objects of earlier versions that the next publish deletes if they are
+            still there; one that ends in `/` is a folder.
     """
 
     table: str
@@ -78,7 +89,18 @@ class TableState:
     delta_version: int | None = None
     history: tuple[Load, ...] = ()
     schema_changes: tuple[str, ...] = ()
+    committed: tuple[str, ...] = ()
+    obsolete: tuple[str, ...] = ()
     pending: Pending | None = None
+
+    def continues(self, mode: Mode, format: Format) -> bool:  # noqa: A002
+        """Whether a run in this mode and format builds on the published version.
+
+        False means that it must read the table from the beginning, whatever the watermark.
+        """
+        if self.version == 0 or "replace" in (mode, self.mode):
+            return False
+        return format == self.format
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,10 @@ class Publication:
         metrics: verdict name -> metric, kept in the state's history.
         schema_change: lines that describe the difference to the published columns.
         keys: files of all keys of the source, for `deletes: compare_keys`; empty otherwise.
+        cursor: the cursor column's lake name; None where there is none.
+        bounds: whether `slice` holds its ends; a backfill holds both.
+        base_version: the state's version the run started from; where another run has
+            published since, this one is refused. None asks for no such check.
     """
 
     table: str
@@ -109,6 +135,9 @@ class Publication:
     schema_change: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     backfill: bool = field(default=False)
+    cursor: str | None = None
+    bounds: Bounds = "(]"
+    base_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
