@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-
 from duckherd.api.client import Api
 from duckherd.api.settings import ApiSettings, load_settings, prefect_home
 from duckherd.cli.connection import Connection, local_server_settings, local_settings
