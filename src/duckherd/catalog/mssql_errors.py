@@ -13,12 +13,16 @@ from duckherd.errors import (
     TableNotFound,
 )
 
+
+class Deadlock(SourceBusy):
+    """A victim, or out of locks or memory: another try at once may pass, unlike after a timeout."""
+
+
 # https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues
 # and "Database engine events and errors". Only these are worth another try.
-_BUSY = {
+_DEADLOCK = {
     1204,  # no lock resources left
     1205,  # deadlock victim
-    1222,  # lock timeout
     3961,  # the table was altered after the snapshot began
     8645,  # timeout waiting for memory
     8651,  # low memory
@@ -31,13 +35,14 @@ _UNAVAILABLE = {
     976, 983, 978,  # availability group: replica not accessible or moving
     6005,  # shutdown in progress
 }  # fmt: skip
+_LOCK_TIMEOUT = {1222}
 _DENIED = {229, 230, 297, 300, 916, 18456, 18470, 18486, 18487, 18488}
 _MISSING = {208, 2706, 2812}
 
 # Where the driver hides the number: the English of sys.messages for the same numbers.
 _TEXTS = (
-    (re.compile(r"(?i)deadlock|lock request time ?out|could not serialize"), SourceBusy),
-    (re.compile(r"(?i)canceling statement due to lock timeout"), SourceBusy),
+    (re.compile(r"(?i)deadlock|could not serialize"), Deadlock),
+    (re.compile(r"(?i)lock request time ?out|due to lock timeout"), SourceBusy),
     (
         re.compile(
             r"is not currently available|service is currently busy|Error code 40197|"
@@ -69,7 +74,8 @@ def classify(number: int | None, state: str, text: str) -> type[SourceError]:
         text: the server's message.
     """
     for numbers, kind in (
-        (_BUSY, SourceBusy),
+        (_DEADLOCK, Deadlock),
+        (_LOCK_TIMEOUT, SourceBusy),
         (_UNAVAILABLE, SourceUnreachable),
         (_DENIED, SourceDenied),
         (_MISSING, TableNotFound),
@@ -80,6 +86,11 @@ def classify(number: int | None, state: str, text: str) -> type[SourceError]:
         if pattern.search(text):
             return kind
     return next((kind for wording, kind in _STATES if wording in state), SourceError)
+
+
+def passes_by_itself(error: SourceError) -> bool:
+    """Whether trying again at once may help: a lost connection or a deadlock, no timeout."""
+    return isinstance(error, Deadlock | SourceUnreachable)
 
 
 _HINTS: dict[type[SourceError], str] = {
