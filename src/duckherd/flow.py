@@ -140,7 +140,7 @@ def _ingest(parameters: IngestParameters, run_id: str, spool: Spool, record: Run
         record.verdicts = check(parameters, before, record.extract)
         _stop_if_blocked(record)
     with _step(record, "publish"):
-        publication = _publication(parameters, run_id, record, spool)
+        publication = _publication(parameters, run_id, record, spool, before)
         record.published = publish_table(parameters, publication)
 
 
@@ -236,10 +236,12 @@ def _window(parameters: IngestParameters, before: TableState) -> Window | None:
             upper=parameters.backfill.to,
             lower_inclusive=True,
         )
-    first = before.watermark is None
+    goes_on = before.continues(parameters.mode, parameters.format)
+    watermark = before.watermark if goes_on else None
+    first = watermark is None
     return Window(
         column=parameters.cursor,
-        lower=before.watermark,
+        lower=watermark,
         lookback=None if first else parameters.lookback,
         # Rows without a cursor value can never be recognised as new: they come with the first load
         # and, where a key tells them apart, with every merge.
@@ -278,7 +280,11 @@ def _stop_if_blocked(record: RunRecord) -> None:
 
 
 def _publication(
-    parameters: IngestParameters, run_id: str, record: RunRecord, spool: Spool
+    parameters: IngestParameters,
+    run_id: str,
+    record: RunRecord,
+    spool: Spool,
+    before: TableState,
 ) -> Publication:
     found = record.extract
     assert found is not None  # noqa: S101  # the step before
@@ -303,6 +309,9 @@ def _publication(
         schema_change=record.schema_change,
         keys=tuple(str(file) for file in sorted(spool.keys.glob("*.parquet"))),
         backfill=parameters.backfill is not None,
+        cursor=None if parameters.cursor is None else names.get(parameters.cursor),
+        bounds="(]" if parameters.backfill is None else "[]",
+        base_version=before.version,
     )
 
 

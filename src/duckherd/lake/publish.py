@@ -64,6 +64,8 @@ def publish(
     """Make what one run read the table's new version.
 
     Args:
+        lake: where to.
+        publication: what.
         is_over: whether a flow run, by its id, has ended and will never go on.
         on_step: told the name of each step when it is done; tests interrupt here.
 
@@ -187,7 +189,8 @@ class _Publisher:
 
 def _conflict(lake: Lake, publication: Publication, why: str) -> PublishConflict:
     return PublishConflict(
-        f"{publication.table} was not published to {lake}: {why}; nothing of this run is in the lake",
+        f"{publication.table} was not published to {lake}: {why}; "
+        "nothing of this run is in the lake",
         hint=f"read it again: duckherd run {publication.table}",
     )
 

@@ -32,6 +32,7 @@ def explained(error: BaseException, lake: str, doing: str) -> LakeError:
     """The error of the lake for an error of a client.
 
     Args:
+        error: what the client raised.
         lake: its URL without options, for the message.
         doing: what was tried, e.g. `writing sales/orders.parquet`.
     """

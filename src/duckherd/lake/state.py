@@ -50,7 +50,8 @@ def decode_state(data: bytes, table: TableName, lake: str) -> TableState:
         raise LakeError(f"{place} cannot be read: {error}", hint=_RESTORE) from error
     if state.table != str(table):
         raise LakeError(
-            f"{place} belongs to {state.table}: the lake's disk does not tell upper case from lower",
+            f"{place} belongs to {state.table}: "
+            "the lake's disk does not tell upper case from lower",
             hint="publish one of the two tables to another lake",
         )
     return state
