@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from duckherd.extract.model import Extract
+from duckherd.lake.model import TableState
 from duckherd.spool import open_spool, sweep
+
+BEFORE = TableState("a.b", version=3)
 
 
 def _extract(folder: Path, content: bytes = b"1234") -> Extract:
@@ -25,9 +28,9 @@ def test_finished_spool_is_found_again_by_the_same_run(tmp_path: Path) -> None:
     """A second try of a run gets what the first one read."""
     with open_spool("run", tmp_path) as spool:
         found = _extract(spool.empty(spool.data))
-        spool.finish(found)
+        spool.finish(found, BEFORE)
     with open_spool("run", tmp_path) as spool:
-        assert spool.finished() == found
+        assert spool.finished() == (found, BEFORE)
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "unfinished"])
@@ -36,7 +39,7 @@ def test_damaged_spool_is_read_again(tmp_path: Path, damage: str) -> None:
     with open_spool("run", tmp_path) as spool:
         found = _extract(spool.empty(spool.data))
         if damage != "unfinished":
-            spool.finish(found)
+            spool.finish(found, BEFORE)
         if damage == "missing":
             found.files[0].unlink()
         if damage == "short":

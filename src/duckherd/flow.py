@@ -161,10 +161,10 @@ def _step(record: RunRecord, name: str) -> Iterator[None]:
 def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableState]:
     """Read one consistent view of the table into the spool."""
     with guard():
-        before, _ = _open(parameters).read_state(parameters.table_name)
         done = spool.finished()
         if done is not None:
-            return done, before
+            return done
+        before, _ = _open(parameters).read_state(parameters.table_name)
         source = Source.parse(resolve_url(parameters.source))
         request = _request(parameters, source, spool.empty(spool.data), before)
         with _source_slots(parameters, request.max_connections):
@@ -172,7 +172,7 @@ def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableS
             if parameters.deletes == "compare_keys":
                 keys = replace(request, spool=spool.empty(spool.keys), window=None, keys_only=True)
                 dialect_for(source).extract(keys)
-        spool.finish(found)
+        spool.finish(found, before)
         return found, before
 
 
@@ -235,6 +235,8 @@ def _window(parameters: IngestParameters, before: TableState) -> Window | None:
             lower=parameters.backfill.from_,
             upper=parameters.backfill.to,
             lower_inclusive=True,
+            # Rows without a cursor value belong to the slice that has no beginning.
+            nulls=parameters.backfill.from_ is None,
         )
     goes_on = before.continues(parameters.mode, parameters.format)
     watermark = before.watermark if goes_on else None

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duckherd.extract.model import Extract
+from duckherd.lake.model import TableState
 
 _GRACE_SECONDS = 3600
 """A folder younger than this is kept even when nobody holds it: its run may be retried."""
@@ -53,23 +54,20 @@ class Spool:
         part.mkdir(parents=True)
         return part
 
-    def finish(self, extract: Extract) -> None:
-        """Note that the spool is whole, so that a retried publish may use it."""
+    def finish(self, extract: Extract, before: TableState) -> None:
+        """Note that the spool is whole, and on which published version it builds."""
         draft = self.folder / "extract.new"
-        draft.write_bytes(pickle.dumps(extract))
+        draft.write_bytes(pickle.dumps((extract, before)))
         draft.rename(self.folder / "extract")
 
-    def finished(self) -> Extract | None:
+    def finished(self) -> tuple[Extract, TableState] | None:
         """What an earlier try of this run read, None unless every file is still there."""
         try:
-            extract = pickle.loads((self.folder / "extract").read_bytes())  # noqa: S301  # our own file, in a folder only this user may enter
-        except (OSError, pickle.PickleError, EOFError, AttributeError):
+            extract, before = pickle.loads((self.folder / "extract").read_bytes())  # noqa: S301  # our own file, in a folder only this user may enter
+            sizes = [file.stat().st_size for file in extract.files]
+        except (OSError, pickle.PickleError, EOFError, AttributeError, TypeError, ValueError):
             return None
-        if not isinstance(extract, Extract):
-            return None
-        sizes = [file.stat().st_size for file in extract.files if file.exists()]
-        whole = len(sizes) == len(extract.files) and sum(sizes) == extract.bytes
-        return extract if whole else None
+        return (extract, before) if sum(sizes) == extract.bytes else None
 
     def discard(self) -> None:
         """Remove the folder with all in it."""
