@@ -62,7 +62,7 @@ def desired(
         parameters=plain(config.parameters or {}),
         tags=tuple(sorted(set(config.tags or ()))),
         description=config.description or facts.description,
-        schedules=tuple(_schedule(each) for each in _schedules(config)),
+        schedules=schedules_of(config),
         paused=config.paused,
         concurrency_limit=limit.limit,
         concurrency_options=_options(limit),
@@ -71,6 +71,13 @@ def desired(
         parameter_schema=plain(facts.parameter_schema),
         version=config.version,
     ).with_version()
+
+
+def schedules_of(config: DeploymentConfig) -> tuple[Schedule, ...]:
+    """The schedules of an entry, in its order; `schedule` is the older spelling of one."""
+    if config.schedule is not None:
+        return (_schedule(config.schedule),)
+    return tuple(_schedule(each) for each in config.schedules or ())
 
 
 def plain(value: Any) -> Any:
@@ -87,12 +94,6 @@ def _filled(entry: Entry, variable: Callable[[str], Any]) -> DeploymentConfig:
         return None if name is None else variable(name)
 
     return DeploymentConfig.model_validate(fill(dict(entry.raw), value_of))
-
-
-def _schedules(config: DeploymentConfig) -> list[ScheduleConfig]:
-    if config.schedule is not None:
-        return [config.schedule]
-    return config.schedules or []
 
 
 def _schedule(config: ScheduleConfig) -> Schedule:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from duckherd.errors import ProjectError, SecretError
+from duckherd.errors import DuckherdError, ProjectError, SecretError
 from duckherd.parameters import FLOW_ENTRYPOINT, IngestParameters
 from duckherd.project.config import DeploymentConfig
 from duckherd.project.document import Document, Path, Position
+from duckherd.project.location import relative_lake, relative_source
 from duckherd.project.problems import Problem, nearest, refuse
 from duckherd.project.templates import fill, from_environment, templates
 from duckherd.project.validation import problems_of
@@ -207,6 +208,25 @@ def _wrong_url(document: Document, path: Path, url: str, what: str) -> Iterator[
             f"{path[-1]} spells out {literal.part}, which every reader of this file, "
             "of the deployment and of its runs would see",
             "write ${env:NAME} (or file, prefect, gcp, aws, azure, vault) in its place",
+            what,
+        )
+    if not found:
+        yield from _unusable_url(here, str(path[-1]), url, what)
+
+
+def _unusable_url(here: Position, key: str, url: str, what: str) -> Iterator[Problem]:
+    if url.startswith("${"):
+        return
+    try:
+        relative = (relative_source if key == "source" else relative_lake)(url)
+    except DuckherdError as error:
+        yield Problem(here, f"{key}: {error.message}", error.hint, what)
+        return
+    if relative:
+        yield Problem(
+            here,
+            f"{key} {url!r} is a relative path, and every run starts in a folder of its own",
+            "write the whole path, or {{ $HOME }}/... to take its beginning from here",
             what,
         )
 

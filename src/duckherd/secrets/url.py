@@ -10,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 from duckherd.secrets.reference import references
 
 _SECRET_OPTION = re.compile(
-    r"passw|pwd|secret|token|private|credential|\bsas\b|sas_|signature"
+    r"passw|pwd|secret|token|private|\bsas\b|sas_"
     r"|(api|account|shared|storage|master|service_account|encryption)_?key$",
     re.IGNORECASE,
 )

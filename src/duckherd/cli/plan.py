@@ -1,0 +1,56 @@
+"""`duckherd plan`."""
+
+from __future__ import annotations
+
+from duckherd.cli.ending import Exit
+from duckherd.cli.output import Output, emit, message
+from duckherd.cli.project import (
+    FIELDS,
+    PROJECT_FILE,
+    Exclude,
+    File,
+    counts,
+    plan_rows,
+    plan_text,
+    summary,
+    tell_pools,
+)
+
+
+def plan(
+    *select: str,
+    exclude: Exclude = None,
+    file: File = PROJECT_FILE,
+    offline: bool = False,
+    detailed_exitcode: bool = False,
+    output: Output = "text",
+) -> int:
+    """Show what apply would change on the server.
+
+    Compares the project file with the deployments on the Prefect server, field by field, and
+    changes nothing. Tables, keys and checks are also held against the source's catalog, as
+    far as the source can be reached from here.
+
+    Args:
+        select: Which deployments; all unless given. See docs/selection.md.
+        offline: Do not ask the source database.
+        detailed_exitcode: Exit with 3 where there are changes.
+    """
+    from duckherd.cli.connection import connect
+    from duckherd.project import load
+    from duckherd.project.narrow import narrow
+    from duckherd.project.planning import plan_for
+
+    project = load(file)
+    with connect("duckherd plan") as connection:
+        found = narrow(plan_for(project, connection.api), select, exclude or ())
+        url = connection.api.url
+    if output == "text":
+        for line in plan_text(found):
+            print(line)
+    else:
+        emit(plan_rows(found), FIELDS, output, name="changes", extra=counts(found))
+    message(f"{file} -> {url}: {summary(found)}")
+    if missing := tell_pools(found):
+        message(missing)
+    return Exit.CHANGES if detailed_exitcode and not found.empty else Exit.GOOD
