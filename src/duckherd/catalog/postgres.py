@@ -25,7 +25,8 @@ WITH RECURSIVE domain(oid, base, modifier) AS (
 )
 SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
   c.reltuples::float8 AS rows,
-  CASE WHEN c.relkind IN ('r', 'm', 'p') THEN pg_catalog.pg_table_size(c.oid) END AS bytes,
+  CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid)
+       WHEN c.relkind = 'p' THEN parts.bytes END AS bytes,
   pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
   coalesce((
     SELECT json_agg(json_build_object(
@@ -60,12 +61,21 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
   pg_catalog.has_schema_privilege(n.oid, 'USAGE')
     AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS readable,
   CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid)
-       WHEN c.relkind = 'p' THEN (
-         SELECT max(pg_catalog.pg_relation_size(p.relid))
-         FROM pg_catalog.pg_partition_tree(c.oid) p WHERE p.isleaf)
+       WHEN c.relkind = 'p' THEN parts.biggest
   END / pg_catalog.current_setting('block_size')::int8 AS pages,
-  CASE WHEN c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END AS toast
+  CASE WHEN c.reltoastrelid <> 0 THEN pg_catalog.pg_relation_size(c.reltoastrelid)
+       ELSE coalesce(parts.toast, 0) END AS toast,
+  pg_catalog.current_setting('block_size')::int8 AS block,
+  pg_catalog.current_setting('server_version_num')::int4 AS version,
+  pg_catalog.current_setting('server_encoding') AS encoding
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN LATERAL (
+  SELECT sum(pg_catalog.pg_table_size(p.oid))::int8 AS bytes,
+    max(pg_catalog.pg_relation_size(p.oid)) AS biggest,
+    sum(pg_catalog.pg_relation_size(nullif(p.reltoastrelid, 0)))::int8 AS toast
+  FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class p ON p.oid = t.relid
+  WHERE t.isleaf
+) parts ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname NOT LIKE 'pg\\_temp\\_%' AND n.nspname NOT LIKE 'pg\\_toast\\_temp\\_%'
@@ -113,6 +123,8 @@ class PgTable:
             views and foreign tables.
         toast: bytes of values kept out of line.
         wide: columns whose values may be kept out of line.
+        version: of the server, e.g. 160004.
+        encoding: of the database, e.g. `UTF8`.
     """
 
     table: Table
@@ -123,6 +135,9 @@ class PgTable:
     pages: int | None
     toast: int
     wide: tuple[str, ...]
+    block_bytes: int
+    version: int
+    encoding: str
 
 
 def catalog(source: Source, tables: Sequence[TableName] | None = None) -> tuple[Table, ...]:
@@ -158,6 +173,7 @@ def _table(
     readable: bool,
     pages: int | None,
     toast: int,
+    *server: Any,
 ) -> PgTable:
     described: list[dict[str, Any]] = json.loads(columns)
     indexes: list[dict[str, Any]] = json.loads(keys)
@@ -181,6 +197,9 @@ def _table(
         pages=pages,
         toast=toast,
         wide=tuple(entry["name"] for entry in described if entry["storage"] != "p"),
+        block_bytes=server[0],
+        version=server[1],
+        encoding=server[2],
     )
 
 

@@ -103,13 +103,9 @@ def session(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in a read-only transaction that sees one snapshot.
 
-    Args:
-        table: named in errors and in the application name.
-        snapshot: exported by another session, to see exactly what that one sees.
-        statement_timeout, lock_timeout: seconds, None for the server's own.
-
-    Raises:
-        SourceError: of the kind that fits, for whatever goes wrong inside the block.
+    `table` is named in errors and in the application name. `snapshot` was exported by
+    another session, to see exactly what that one sees. Timeouts are seconds, None for
+    the server's own. Raises the SourceError that fits whatever goes wrong inside the block.
     """
     what = attachment(source)
     with translated(source, table), scanner.transaction(what) as cursor:
@@ -130,7 +126,7 @@ def session(
 
 
 def _set_locally(settings: Mapping[str, str]) -> str:
-    # Local to the transaction: also right behind a pooler, and nothing sticks to a reused connection.
+    # Local to the transaction: right behind a pooler too, nothing sticks to a reused connection.
     calls = (
         f"set_config({literal(name)}, {literal(value)}, true) AS s{number}"
         for number, (name, value) in enumerate(settings.items())
@@ -152,32 +148,31 @@ def translated(source: Source, table: TableName | None = None) -> Iterator[None]
 
 # The driver hands on texts, not codes; these are the texts of the codes that matter. Those of
 # libpq itself are never translated; those of a server with another language fall to SourceError.
+_LOST = (
+    r"server closed the connection|connection to server was lost|connection not open"
+    r"|no connection to the server|could not (receive|send) data|SSL SYSCALL|EOF detected"
+    r"|SSL connection has been closed|Connection reset|Broken pipe"
+)
+_UNREACHABLE = (
+    r"Connection refused|could not translate host name|timeout expired|timed out"
+    r"|No route to host|Network is unreachable|No such file or directory|could not connect"
+)
 _STATES = (
     (r"password authentication failed|authentication failed|no password supplied", "28P01"),
     (r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted to log in)", "28000"),
     (r"database \".*\" does not exist", "3D000"),
     (r"permission denied", "42501"),
     (r"relation \".*\" does not exist|schema \".*\" does not exist", "42P01"),
-    (r"column .* does not exist", "42703"),
-    (r"syntax error", "42601"),
     (r"deadlock detected", "40P01"),
     (r"could not serialize access|conflict with recovery", "40001"),
+    (r"invalid snapshot identifier|snapshot \".*\" does not exist|could not import the", "40001"),
     (r"canceling statement due to lock timeout", "55P03"),
     (r"canceling statement due to statement timeout", "57014"),
-    (r"terminating connection due to|terminating background worker", "57P01"),
+    (r"terminating connection due to", "57P01"),
     (r"starting up|shutting down|in recovery mode|not yet accepting connections", "57P03"),
     (r"too many (clients|connections)|remaining connection slots", "53300"),
-    (
-        r"server closed the connection|connection to server was lost|connection not open"
-        r"|no connection to the server|could not (receive|send) data|SSL SYSCALL|EOF detected"
-        r"|SSL connection has been closed|Connection reset|Broken pipe",
-        "08006",
-    ),
-    (
-        r"Connection refused|could not translate host name|timeout expired|timed out"
-        r"|No route to host|Network is unreachable|No such file or directory|could not connect",
-        "08001",
-    ),
+    (_LOST, "08006"),
+    (_UNREACHABLE, "08001"),
 )
 
 _TRANSIENT = re.compile(r"40001|40P01|08...|57P0[123]|53300")
@@ -194,38 +189,32 @@ def is_transient(error: SourceError) -> bool:
     return state is not None and _TRANSIENT.fullmatch(state) is not None
 
 
+_KINDS: Mapping[str, tuple[type[SourceError], str]] = {
+    "28P01": (SourceDenied, "check user and password of the source URL"),
+    "28000": (SourceDenied, "check user and password of the source URL"),
+    "3D000": (SourceError, "check the database's name at the end of the source URL"),
+    "42501": (SourceDenied, "grant select on it to the user of the source URL"),
+    "42P01": (TableNotFound, "see what there is: duckherd sync"),
+    "40001": (SourceBusy, "another session changed what this one reads; it may be tried again"),
+    "40P01": (SourceBusy, "another session holds the table; it may be tried again"),
+    "55P03": (SourceBusy, "another session holds the table; raise limits.lock_timeout"),
+    "57014": (SourceBusy, "raise limits.statement_timeout, or read less with where or cursor"),
+    "53300": (SourceBusy, "lower limits.max_connections, or raise the server's"),
+    "57P01": (SourceUnreachable, "the server ended the connection; it may be tried again"),
+    "57P03": (SourceUnreachable, "the server is starting or stopping; it may be tried again"),
+    "08006": (SourceUnreachable, "the connection was lost; it may be tried again"),
+    "08001": (SourceUnreachable, "is the server up, is the address right? try: duckherd debug"),
+}
+
+
 def translate(text: str, source: Source, table: TableName | None) -> SourceError:
     """Our error for an error text of DuckDB's, without password."""
     told = _cleaned(text, source)
     state = sqlstate(told)
-    what = f"{table}: " if table else ""
-    if state is None and "Unable to connect" in text:
-        return SourceDenied(f"{source}: {told}", hint="try: duckherd debug")
-    match state:
-        case "28P01" | "28000":
-            return SourceDenied(
-                f"{source} refused the login: {told}",
-                hint="check user and password of the source URL",
-            )
-        case "3D000":
-            return SourceError(
-                f"{source}: {told}", hint="check the database's name at the end of the source URL"
-            )
-        case "42501":
-            return SourceDenied(
-                f"{what}{told}", hint=f"grant select on it to {source.user or 'the user'}"
-            )
-        case "42P01":
-            return TableNotFound(f"{what}{told}", hint="see what there is: duckherd sync")
-        case "40P01" | "40001" | "55P03" | "57014" | "53300":
-            return SourceBusy(
-                f"{what}{told}", hint="another session holds the table, or limits are low"
-            )
-        case str() if _TRANSIENT.fullmatch(state):
-            return SourceUnreachable(
-                f"{what}{source}: {told}", hint="is the server up? duckherd debug"
-            )
-    return SourceError(f"{what}{told}")
+    refused = state is None and "Unable to connect" in text
+    kind, hint = _KINDS.get("28000" if refused else state or "", (SourceError, ""))
+    what = f"{source}: {table}: {told}" if table else f"{source}: {told}"
+    return kind(what, hint=hint or None)
 
 
 def _cleaned(text: str, source: Source) -> str:

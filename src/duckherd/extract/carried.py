@@ -19,7 +19,7 @@ _EXAMPLE_LENGTH = 100
 
 
 def guard(condition: str, value: str, text: str, marker: str) -> str:
-    """A DuckDB expression: `value` where `condition` holds or `text` is NULL, else a marked error."""
+    """A DuckDB expression: `value` where `condition` holds, NULL stays, else a marked error."""
     return (
         f"CASE WHEN {text} IS NULL THEN NULL WHEN {condition} THEN {value} "
         f"ELSE error('{marker}' || {text}) END"
@@ -31,9 +31,8 @@ def not_carried(
 ) -> ValueNotCarried | None:
     """The error of a marked text, None where `error` has no mark.
 
-    Args:
-        engine_tail: what the engine closes its quotation of the value with; the example
-            ends at its last occurrence on the value's line.
+    `engine_tail` is what the engine closes its quotation of the value with; the example
+    ends at its last occurrence on the value's line.
     """
     match = _MARKED.search(error)
     if match is None or int(match[1]) >= len(columns):

@@ -18,13 +18,13 @@ ROW_GROUP_BYTES = 32 * 1024 * 1024
 """Aim for a row group's size before compression: what one writer holds in memory."""
 
 _MOST_ROWS = 122_880
-_FEWEST_ROWS = 2_048
+FEWEST_ROWS = 2_048
 
 
 def row_group_rows(row_bytes: float) -> int:
     """Rows of a row group of rows this wide, bytes; whole vectors of DuckDB's."""
     rows = int(ROW_GROUP_BYTES / max(row_bytes, 1))
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, rows // _FEWEST_ROWS * _FEWEST_ROWS))
+    return max(FEWEST_ROWS, min(_MOST_ROWS, rows // FEWEST_ROWS * FEWEST_ROWS))
 
 
 def write(

@@ -1,8 +1,14 @@
-"""Reading PostgreSQL: DuckDB's scanner runs our own query over binary COPY."""
+"""Reading PostgreSQL: DuckDB's scanner runs our own query over binary COPY.
+
+The query, not the scanner, decides how each column arrives: left alone, the scanner
+reads NaN in a numeric as 0, a numeric without precision as a double, and takes the
+blanks of char(n) away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +16,27 @@ import duckdb
 
 from duckherd.catalog import postgres as pg
 from duckherd.catalog.model import Table, TableName
-from duckherd.catalog.postgres_connection import is_transient, relation, session
+from duckherd.catalog.postgres_connection import (
+    is_transient,
+    literal,
+    relation,
+    session,
+    translated,
+)
 from duckherd.catalog.source import Source
-from duckherd.errors import SourceDenied, TableNotFound
+from duckherd.errors import SourceDenied, SourceError, TableNotFound
 from duckherd.extract import parquet
 from duckherd.extract.carried import not_carried
 from duckherd.extract.model import Extract, Request
+from duckherd.extract.postgres_slices import Plan, plan
 from duckherd.extract.postgres_types import PostgresExpressions, quote
 from duckherd.extract.projection import Projected, project, select_list
 from duckherd.extract.retry import with_retry
+from duckherd.extract.slices import Reader, read_side_by_side
+from duckherd.extract.window import Bounds, bounds, check_cursor
+
+XMIN = "xmin"
+_SLICE_ATTEMPTS = 2
 
 
 class Postgres:
@@ -31,8 +49,7 @@ class Postgres:
 
     def check_source(self, source: Source) -> str:
         with session(source) as cursor:
-            found = cursor.execute(f"FROM {relation('SELECT version() AS version')}").fetchone()
-        return str(found[0]) if found else "PostgreSQL"
+            return str(_value(cursor, "SELECT version() AS version"))
 
     def catalog(
         self, source: Source, tables: Sequence[TableName] | None = None
@@ -53,32 +70,74 @@ class Read:
     request: Request
     described: pg.PgTable
     columns: tuple[Projected, ...]
+    bounds: Bounds
 
-    def query(self, *conditions: str) -> str:
-        """The SELECT of the rows that meet all conditions."""
+    def where(self, condition: str | None = None) -> str:
+        """The WHERE clause of all conditions, empty for none."""
+        every = [part for part in (self.request.where, self.bounds.condition, condition) if part]
+        return f" WHERE {' AND '.join(f'({part})' for part in every)}" if every else ""
+
+    def query(self, condition: str | None = None) -> str:
+        """The SELECT of one slice."""
         name = self.request.table
-        sql = f"SELECT {select_list(self.columns, quote)} FROM {quote(name.schema)}.{quote(name.name)}"
-        every = [f"({condition})" for condition in (self.request.where, *conditions) if condition]
-        return f"{sql} WHERE {' AND '.join(every)}" if every else sql
+        source = f"{quote(name.schema)}.{quote(name.name)}"
+        return f"SELECT {select_list(self.columns, quote)} FROM {source}{self.where(condition)}"
 
 
 def _extract(request: Request) -> Extract:
     for left in request.spool.iterdir():
         left.unlink()
-    with session(
-        request.source,
-        table=request.table,
-        statement_timeout=request.statement_timeout,
-        lock_timeout=request.lock_timeout,
-    ) as cursor:
+    with ExitStack() as stack:
+        first = _open(stack, request, None)
         read_at = parquet.now()
-        read = _prepare(request, cursor)
-        path = request.spool / "part-0000.parquet"
-        sql = read.query()
-        rows = _write(read, cursor, sql, path)
-        return parquet.extract_of(
-            cursor, read.columns, [path], rows=rows, read_at=read_at, queries=[sql]
+        read = _prepare(request, first)
+        parts = plan(
+            first,
+            read.described,
+            read.where(),
+            slice_bytes=request.slice_bytes,
+            connections=request.max_connections,
         )
+        if request.window is not None and request.window.lower and len(parts.conditions) > 1:
+            parts = _whole_if_narrow(parts)
+        connections = min(request.max_connections, len(parts.conditions))
+        snapshot = None
+        if connections > 1:
+            snapshot = str(_value(first, "SELECT pg_export_snapshot() AS snapshot"))
+        rows, files = _read_slices(read, parts, first, snapshot, connections)
+        return parquet.extract_of(
+            first,
+            read.columns,
+            files,
+            rows=rows,
+            read_at=read_at,
+            lower=read.bounds.lower,
+            watermark=read.bounds.watermark,
+            snapshot=f"exported snapshot, {connections} connections"
+            if snapshot
+            else "repeatable read",
+            queries=[read.query(condition) for condition in parts.conditions[:1]],
+        )
+
+
+def _open(stack: ExitStack, request: Request, snapshot: str | None) -> duckdb.DuckDBPyConnection:
+    cursor = stack.enter_context(
+        session(
+            request.source,
+            table=request.table,
+            snapshot=snapshot,
+            statement_timeout=request.statement_timeout,
+            lock_timeout=request.lock_timeout,
+        )
+    )
+    cursor.execute(f"SET memory_limit = '{request.memory_limit}B'")
+    return cursor
+
+
+def _value(cursor: duckdb.DuckDBPyConnection, sql: str) -> object:
+    """The first value of the only row."""
+    row = cursor.execute(f"FROM {relation(sql)}").fetchone()
+    return row[0] if row else None
 
 
 def _prepare(request: Request, cursor: duckdb.DuckDBPyConnection) -> Read:
@@ -92,11 +151,11 @@ def _prepare(request: Request, cursor: duckdb.DuckDBPyConnection) -> Read:
     columns = project(
         described.table,
         request.columns,
-        PostgresExpressions(described.types),
+        PostgresExpressions(described.types, verify_utf8=described.encoding == "SQL_ASCII"),
         only=request.key if request.keys_only else None,
     )
     _check_permission(request, described, columns)
-    return Read(request, described, columns)
+    return Read(request, described, columns, _bounds(request, described, cursor))
 
 
 def _check_permission(
@@ -112,13 +171,112 @@ def _check_permission(
     if denied:
         raise SourceDenied(
             f"{request.source}: permission denied for {request.table}, columns {', '.join(denied)}",
-            hint=f"grant select on them to {user}, or exclude them: columns: {{{denied[0]}: exclude}}",
+            hint=f"grant select to {user}, or leave them out: columns: {{{denied[0]}: exclude}}",
         )
 
 
-def _write(read: Read, cursor: duckdb.DuckDBPyConnection, sql: str, path: Path) -> int:
+def _bounds(request: Request, described: pg.PgTable, cursor: duckdb.DuckDBPyConnection) -> Bounds:
+    window = request.window
+    if window is None:
+        return Bounds()
+    name = request.table
+    if window.column == XMIN and described.table.column(XMIN) is None:
+        column, newest = _xmin(cursor)
+        return bounds(window, column, str, newest)
+    check_cursor(window, described.table, request.columns)
+    column = quote(window.column)
+
+    def newest_of(condition: str | None) -> str | None:
+        every = [f"({part})" for part in (request.where, condition) if part]
+        where = f" WHERE {' AND '.join(every)}" if every else ""
+        source = f"{quote(name.schema)}.{quote(name.name)}"
+        found = _value(cursor, f"SELECT max({column})::text AS newest FROM {source}{where}")
+        return None if found is None else str(found)
+
+    return bounds(window, column, literal, newest_of)
+
+
+def _xmin(
+    cursor: duckdb.DuckDBPyConnection,
+) -> tuple[str, Callable[[str | None], str | None]]:
+    """The transaction that wrote a row as a number that never wraps, and the last finished one.
+
+    A row holds the low 32 bits; the rest is taken from the newest transaction of the
+    snapshot, which no visible row can be above. Every transaction up to the snapshot's
+    xmin is over, so its rows are all visible: what the next run reads is above it.
+    """
+    row = cursor.execute(
+        "FROM "
+        + relation(
+            "SELECT txid_snapshot_xmin(s) - 1 AS finished, txid_snapshot_xmax(s) - 1 AS top "
+            "FROM (SELECT txid_current_snapshot() AS s) AS now"
+        )
+    ).fetchone()
+    finished, top = row or (0, 0)
+    return f"({top} - (({top} - xmin::text::int8) & 4294967295))", lambda _: str(finished)
+
+
+def _whole_if_narrow(parts: Plan) -> Plan:
+    """An increment is found by an index: each part would search it anew. Wide rows stay cut."""
+    wide = parts.rows_per_group <= parquet.FEWEST_ROWS
+    return parts if wide else Plan((None,), parts.rows_per_group)
+
+
+def _read_slices(
+    read: Read,
+    parts: Plan,
+    first: duckdb.DuckDBPyConnection,
+    snapshot: str | None,
+    connections: int,
+) -> tuple[int, list[Path]]:
+    """Rows and files of all slices; a slice whose connection broke is read again alone."""
+    files = [
+        read.request.spool / f"part-{number:04}.parquet" for number in range(len(parts.conditions))
+    ]
+    with ExitStack() as stack:
+        readers = []
+        for number in range(connections):
+            cursor = first if number == 0 else _open(stack, read.request, snapshot)
+            readers.append(_reader(read, parts, files, cursor, snapshot))
+        counts = read_side_by_side(range(len(files)), readers)
+    return sum(counts), files
+
+
+def _reader(
+    read: Read,
+    parts: Plan,
+    files: Sequence[Path],
+    cursor: duckdb.DuckDBPyConnection,
+    snapshot: str | None,
+) -> Reader[int, int]:
+    broken = False
+
+    def once(number: int) -> int:
+        nonlocal broken
+        try:
+            with ExitStack() as stack, translated(read.request.source, read.request.table):
+                mine = _open(stack, read.request, snapshot) if broken else cursor
+                return _write(read, parts, mine, number, files[number])
+        except SourceError:
+            # The snapshot lives as long as the session that exported it: others may join again.
+            broken = snapshot is not None
+            raise
+
+    def one(number: int) -> int:
+        attempts = _SLICE_ATTEMPTS if snapshot is not None else 1
+        return with_retry(lambda: once(number), is_transient, attempts=attempts)
+
+    return Reader(one, cursor.interrupt)
+
+
+def _write(
+    read: Read, parts: Plan, cursor: duckdb.DuckDBPyConnection, number: int, path: Path
+) -> int:
+    sql = read.query(parts.conditions[number])
     try:
-        return parquet.write(cursor, read.columns, relation(sql), path)
+        return parquet.write(
+            cursor, read.columns, relation(sql), path, rows_per_group=parts.rows_per_group
+        )
     except duckdb.Error as error:
         marked = not_carried(str(error), read.request.table, read.columns)
         if marked is not None:

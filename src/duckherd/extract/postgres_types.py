@@ -14,6 +14,8 @@ UNBOUNDED_SCALE = 18
 _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea", "uuid"}
 )
+_TEXTS = frozenset({"text", "varchar"})
+_UNCHANGED = {**dict.fromkeys(_PLAIN - _TEXTS, "{}"), "oid": "{}::int8"}
 
 # Their text cast is what the database prints; for the others it is not always
 # (inet gains a netmask, char(n) loses its blanks, boolean becomes a word).
@@ -46,7 +48,7 @@ class PostgresExpressions:
         name = quote(column.name)
         kind = self._types[column.name]
         if kind.builtin and kind.name in _CAST_PRINTS:
-            return self._verified(name if kind.name == "text" else f"{name}::text")
+            return self._verified(name if kind.name in _TEXTS else f"{name}::text")
         # concat() calls the type's own output function.
         return self._verified(f"CASE WHEN {name} IS NOT NULL THEN pg_catalog.concat({name}) END")
 
@@ -61,23 +63,20 @@ class PostgresExpressions:
 
     def last4(self, text: str) -> str:
         return (
-            f"CASE WHEN pg_catalog.char_length({text}) > 4 THEN '****' || pg_catalog.right({text}, 4) "
+            f"CASE WHEN pg_catalog.char_length({text}) > 4 "
+            f"THEN '****' || pg_catalog.right({text}, 4) "
             f"WHEN {text} IS NOT NULL THEN '****' END"
         )
 
     def carry(self, column: Column, marker: str) -> Carry:
         name = quote(column.name)
         kind = self._types[column.name]
-        if not kind.builtin or kind.kind != "b":
+        if not kind.builtin or kind.kind != "b" or kind.name in _TEXTS:
             return Carry(self.text(column))
-        if kind.name in {"text", "varchar"}:
-            return Carry(self._verified(name))
-        if kind.name in _PLAIN:
-            return Carry(name)
-        if kind.name == "oid":
-            return Carry(f"{name}::int8")
+        if kind.name in _UNCHANGED:
+            return Carry(_UNCHANGED[kind.name].format(name))
         if kind.name == "numeric":
-            return self._numeric(column, kind, marker)
+            return self._numeric(column, marker)
         condition, target = self._condition(name, kind)
         if condition is None:
             return Carry(self.text(column))
@@ -95,7 +94,7 @@ class PostgresExpressions:
             return _array_condition(name, kind.element), kind.name
         return None, kind.name
 
-    def _numeric(self, column: Column, kind: PgType, marker: str) -> Carry:
+    def _numeric(self, column: Column, marker: str) -> Carry:
         name = quote(column.name)
         shape = decimal_shape(column.precision, column.scale)
         if shape is None:

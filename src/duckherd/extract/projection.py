@@ -91,15 +91,10 @@ def project(
     *,
     only: Sequence[str] | None = None,
 ) -> tuple[Projected, ...]:
-    """The select list of a read.
+    """The select list of a read; with `only` just these columns of the source (`keys_only`).
 
-    Args:
-        only: read just these columns, named as in the source (`keys_only`).
-
-    Raises:
-        ParameterError: a rule or `only` names a column the table does not have, or two
-            columns would get the same name.
-        SourceError: no column is left to read.
+    Raises ParameterError where a rule or `only` names a column the table does not have or
+    two columns would get the same name, SourceError where no column is left to read.
     """
     _check_names(table, [*(name for name in rules if name != EVERY), *(only or ())])
     chosen = [column for column in table.columns if _chosen(column, rules, only)]
@@ -183,19 +178,13 @@ def _projected(
     return Projected(column, name, alias, carry.source, carry.spool.replace("{c}", alias))
 
 
-def _redact(expressions: Expressions, column: Column) -> str:
-    return f"CASE WHEN {expressions.quote(column.name)} IS NOT NULL THEN '{REDACTED}' END"
-
-
-def _null(expressions: Expressions, column: Column) -> str:
-    return f"CASE WHEN 1 = 0 THEN '{REDACTED}' END"
-
-
 _MASKS: Mapping[str, Callable[[Expressions, Column], str]] = {
     "sha256": lambda expressions, column: expressions.sha256(expressions.text(column)),
     "last4": lambda expressions, column: expressions.last4(expressions.text(column)),
-    "redact": _redact,
-    "null": _null,
+    "redact": lambda expressions, column: (
+        f"CASE WHEN {expressions.quote(column.name)} IS NOT NULL THEN '{REDACTED}' END"
+    ),
+    "null": lambda _expressions, _column: f"CASE WHEN 1 = 0 THEN '{REDACTED}' END",
 }
 
 

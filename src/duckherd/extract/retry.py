@@ -24,10 +24,9 @@ def with_retry(
 ) -> T:
     """The result of `work`, tried up to `attempts` times.
 
-    Args:
-        passes: whether an error is transient by its code; all others are raised at once.
-        sleep: takes seconds. Pauses double from half a second, each shortened by a random
-            part (full jitter would now and then not pause at all) so that the tables of a herd do not come back together.
+    `passes` says whether an error is transient by its code; all others are raised at once.
+    Pauses double from half a second; a random part of up to a half is taken away, so that
+    the tables of a herd do not come back together. `sleep` takes seconds.
     """
     for attempt in range(attempts):
         try:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import pyarrow as pa
 
 from duckherd.catalog.model import TableName
-from duckherd.errors import SourceError
 from duckherd.extract.carried import value_not_carried
 from duckherd.extract.projection import Projected
 from duckherd.extract.sqlite_types import Shape, Storage
 
 BATCH_BYTES = 8 * 1024 * 1024
-_BATCH_ROWS = 32_768
-_FETCH_ROWS = 256
-_FETCH_BYTES = 1024 * 1024
+_FIRST_ROWS = 64
+_MOST_ROWS = 512
 
 _PYTHON: dict[Storage, type] = {"integer": int, "real": float, "text": str, "blob": bytes}
 _ARROW = {
@@ -64,8 +61,7 @@ class Batches:
 
     def _kept(self) -> Iterator[pa.RecordBatch]:
         try:
-            for rows in self._chunks():
-                yield self._batch(rows)
+            yield from self._chunks()
         except Exception as error:
             self.error = self._named(error)
             raise
@@ -84,27 +80,15 @@ class Batches:
             f"columns: {{{column.column.name}: exclude}}",
         )
 
-    def _chunks(self) -> Iterator[Rows]:
-        """Rows in batches bounded by their bytes, whatever their number."""
-        batch: Rows = []
-        size, fetch = 0, 16
-        wide = [i for i, s in enumerate(self._shapes) if s.arrow in {"string", "binary"}]
+    def _chunks(self) -> Iterator[pa.RecordBatch]:
+        """Batches bounded by their bytes: the wider the last rows were, the fewer are fetched."""
+        fetch = _FIRST_ROWS
         while rows := self._cursor.fetchmany(fetch):
-            batch += rows
-            got = sum(
-                len(value)
-                for row in rows
-                for i in wide
-                if (value := row[i]) is not None and not isinstance(value, int | float)
-            )
-            size += got
-            # A few rows ahead only: one row of this table may be a megabyte.
-            fetch = max(1, min(_FETCH_ROWS, int(_FETCH_BYTES / (got / len(rows) + 1))))
-            if size >= BATCH_BYTES or len(batch) >= _BATCH_ROWS:
-                yield batch
-                batch, size = [], 0
-        if batch:
+            batch = self._batch(rows)
             yield batch
+            fitting = int(BATCH_BYTES * len(rows) / max(batch.nbytes, 1))
+            # A few rows ahead only: the next ones may be a megabyte each.
+            fetch = max(1, min(_MOST_ROWS, fitting))
 
     def _batch(self, rows: Rows) -> pa.RecordBatch:
         arrays = [
