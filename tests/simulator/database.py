@@ -40,7 +40,16 @@ def _flow(db: sa.Connection, orm_models: Any, world: World) -> uuid.UUID:
     stamp = _start(world)
     db.execute(
         sa.insert(table),
-        [{"id": flow, "name": "ingest-table", "created": stamp, "updated": stamp, "tags": [], "labels": {}}],
+        [
+            {
+                "id": flow,
+                "name": "ingest-table",
+                "created": stamp,
+                "updated": stamp,
+                "tags": [],
+                "labels": {},
+            }
+        ],
     )
     return flow
 
@@ -141,9 +150,7 @@ def pause(database: Path, deployment: uuid.UUID, moment: datetime, *, paused: bo
     table = orm_models.Deployment.__table__
     with engine.begin() as db:
         db.execute(
-            sa.update(table)
-            .where(table.c.id == deployment)
-            .values(paused=paused, updated=moment)
+            sa.update(table).where(table.c.id == deployment).values(paused=paused, updated=moment)
         )
     engine.dispose()
 

@@ -134,7 +134,7 @@ def _table(number: int, world: World, random_: random.Random) -> SimTable:
         cron=f"0 {','.join(map(str, hours))} * * *",
         hours=hours,
         deadline=None if frequent or number % 31 == 9 else "06:00",
-        freshness="30h" if number % 10 == 4 and not frequent else None,
+        freshness="26h" if number % 10 == 4 and not frequent else None,
         target=random_.choice((95.0, 99.0, 99.5)),
         created=created,
         removed=removed,
@@ -160,24 +160,25 @@ def _live(table: SimTable, world: World, random_: random.Random) -> None:
             # Its last night may have been good; otherwise it was removed before it was due.
             fault = "good"
         else:
-            fault = _draw(table, due, random_)
+            fault = _draw(table, random_)
         world.truth[key] = TRUTH.get(fault, fault)
         for run in _runs(table, due, deadline, following, fault, random_):
             world.runs.append(run)
             stamp = run.labels.get("duckherd.published_at")
             if stamp and not run.backfill and run.scheduled | fault.startswith("repaired"):
                 world.published[key] = datetime.fromisoformat(str(stamp))
-        if random_.random() < 0.01:
-            world.runs.append(_noise(table, due, deadline, random_))
+        if fault == "good" and table.deadline and random_.random() < 0.01:
+            world.runs.append(_noise(table, deadline, random_))
 
 
-def _draw(table: SimTable, due: datetime, random_: random.Random) -> str:
+def _draw(table: SimTable, random_: random.Random) -> str:
     names, weights = zip(*FAULTS, strict=True)
-    if due.weekday() == 6 and hash((table.owner, due.isocalendar().week % 4)) is None:
-        return "failed"
     fault = random_.choices(names, weights)[0]
     if fault == "stale" and not table.freshness:
         return "good"
+    if fault == "repaired-late" and table.deadline is None:
+        # Due when the next slot is: what is repaired after that serves the next slot.
+        return "failed"
     return str(fault)
 
 
@@ -189,7 +190,9 @@ def _slots(table: SimTable, world: World) -> Iterator[datetime]:
             wall = datetime(day.year, day.month, day.day, hour, tzinfo=WARSAW)
             due = wall.astimezone(UTC)
             if due.astimezone(WARSAW).hour != hour:  # skipped by daylight saving
-                due = datetime(day.year, day.month, day.day, hour + 1, tzinfo=WARSAW).astimezone(UTC)
+                due = datetime(day.year, day.month, day.day, hour + 1, tzinfo=WARSAW).astimezone(
+                    UTC
+                )
             created = datetime(
                 table.created.year, table.created.month, table.created.day, tzinfo=UTC
             )
@@ -280,7 +283,7 @@ def _done(
         "watermark": start.isoformat(),
         "data_until": (start - age).isoformat(),
         "published_at": end.isoformat(),
-        "object": f"s3://acme-raw/erp/{table.table}/data.parquet",
+        "object": f"{table.table}.parquet",
         "objects": 1,
     }
     if labels["checks_warned"]:
@@ -320,20 +323,11 @@ def _failed(
     )  # fmt: skip
 
 
-def _noise(
-    table: SimTable, due: datetime, deadline: datetime, random_: random.Random
-) -> SimRun:
-    """A backfill that publishes, or a manual run that started before the slot: neither counts."""
-    if random_.random() < 0.5:
-        run = _done(table, due + MINUTE, due + MINUTE, due + 2 * MINUTE, random_, scheduled=False)
-        run.backfill = True
-        return run
-    begin = due - 20 * MINUTE
-    run = _done(table, begin, begin, due - 15 * MINUTE, random_, scheduled=False)
-    # Repairs of the night before end long before this one begins.
-    run.state, run.state_name = "FAILED", "Failed"
-    run.labels = _prefixed({"table": table.table, "step": "extract", "error": "SourceBusy"})
-    run.message = "lock timeout after 30 s"
+def _noise(table: SimTable, deadline: datetime, random_: random.Random) -> SimRun:
+    """A backfill, or a manual run after a good night: neither makes nor changes a slot."""
+    begin = deadline + HOUR
+    run = _done(table, begin, begin, begin + 5 * MINUTE, random_, scheduled=False)
+    run.backfill = random_.random() < 0.5
     return run
 
 

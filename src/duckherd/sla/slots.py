@@ -7,6 +7,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 
 from duckherd.sla.model import ACTIVE_STATES, Outcome, Run, Slot, Timeline, Version
 from duckherd.sla.objective import Objective, parse_duration
@@ -18,11 +19,18 @@ _FAR = 8.64e15
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A scheduled time, and the version and schedule (None: not known) it comes from."""
+    """A scheduled time and what was promised for it.
+
+    Attributes:
+        deadline: None where it is the next slot's time.
+        day: ordinal of the scheduled day in the schedule's time zone.
+    """
 
     time: Instant
-    version: Version
-    schedule: Schedule | None
+    deadline: Instant | None
+    day: int
+    objective: Objective | None
+    paused: bool
 
 
 @dataclass(slots=True)
@@ -32,7 +40,7 @@ class _Runs:
     scheduled: dict[Instant, list[Run]] = field(default_factory=dict)
     started: list[Run] = field(default_factory=list)
     starts: list[Instant] = field(default_factory=list)
-    publishes: list[Run] = field(default_factory=list)
+    manual: list[Run] = field(default_factory=list)
 
     @classmethod
     def index(cls, runs: Iterable[Run]) -> _Runs:
@@ -42,16 +50,21 @@ class _Runs:
                 found.scheduled.setdefault(run.scheduled, []).append(run)
             if run.start is not None and not run.backfill:
                 found.started.append(run)
-        found.started.sort(key=lambda run: run.start or 0.0)
-        found.starts = [run.start or 0.0 for run in found.started]
-        found.publishes = sorted(
-            (run for run in found.started if run.published is not None),
-            key=lambda run: run.published or 0.0,
-        )
+        found.started.sort(key=_start)
+        found.starts = [_start(run) for run in found.started]
+        found.manual = [run for run in found.started if run.scheduled is None]
         return found
 
     def started_in(self, start: Instant, end: Instant) -> Sequence[Run]:
         return self.started[bisect_left(self.starts, start) : bisect_left(self.starts, end)]
+
+
+def _start(run: Run) -> Instant:
+    return run.start or 0.0
+
+
+def _published(run: Run) -> Instant:
+    return run.published or 0.0
 
 
 def slots(
@@ -79,15 +92,43 @@ def due_times(
     """
     found: dict[Instant, Due] = {}
     for version, since, until in _spans(timeline, start, end):
-        for schedule in version.schedules:
-            for moment in schedule.times(since, until):
-                found.setdefault(moment, Due(moment, version, schedule))
+        calendar = _calendar(version.schedules, version.objective, version.paused, since, until)
+        found.update((due.time, due) for due in calendar if due.time not in found)
     for moment in scheduled:
         if start <= moment < end and moment not in found:
-            due = _due_of_run(timeline, moment)
-            _drop_shifted(found, due, scheduled)
-            found[moment] = due
+            _drop_shifted(found, moment, scheduled)
+            found[moment] = _due_of_run(timeline, moment)
     return [found[moment] for moment in sorted(found)]
+
+
+@lru_cache(maxsize=8192)
+def _calendar(
+    schedules: tuple[Schedule, ...],
+    objective: Objective | None,
+    paused: bool,
+    since: Instant,
+    until: Instant,
+) -> tuple[Due, ...]:
+    """Shared by all tables with the same schedules and promise: a herd has few of them."""
+    return tuple(
+        _due(moment, schedule.timezone, objective, paused)
+        for schedule in schedules
+        for moment in schedule.times(since, until)
+    )
+
+
+def _due(moment: Instant, zone: str, objective: Objective | None, paused: bool) -> Due:
+    day = wall_of(moment, zone_of(zone)).toordinal()
+    return Due(moment, _promised(objective, zone, moment), day, objective, paused)
+
+
+def _promised(objective: Objective | None, zone: str, moment: Instant) -> Instant | None:
+    """`deadline` or `within`; None: when the next slot is due."""
+    if objective and objective.deadline:
+        return next_wall_clock(moment, objective.deadline, zone)
+    if objective and objective.within:
+        return moment + parse_duration(objective.within)
+    return None
 
 
 def _spans(
@@ -107,18 +148,21 @@ def version_at(timeline: Timeline, moment: Instant) -> Version:
 
 def _due_of_run(timeline: Timeline, moment: Instant) -> Due:
     version = version_at(timeline, moment)
-    return Due(moment, version, version.schedules[0] if version.schedules else None)
+    zone = version.schedules[0].timezone if version.schedules else "UTC"
+    return _due(moment, zone, version.objective, version.paused)
 
 
-def _drop_shifted(found: dict[Instant, Due], due: Due, scheduled: Container[Instant]) -> None:
+def _drop_shifted(
+    found: dict[Instant, Due], moment: Instant, scheduled: Container[Instant]
+) -> None:
     """Forget our time where the server meant the same slot an hour from it.
 
     Around daylight saving Prefect shifts intervals of a day and more, and moves skipped
     times by an hour in a direction that depends on its Python. Its own run is the truth.
     """
-    for moment in (due.time - _SAME_SLOT, due.time + _SAME_SLOT):
-        if moment in found and moment not in scheduled:
-            del found[moment]
+    for ours in (moment - _SAME_SLOT, moment + _SAME_SLOT):
+        if ours in found and ours not in scheduled:
+            del found[ours]
 
 
 def _next_due(due: Due, timeline: Timeline) -> Instant:
@@ -127,24 +171,6 @@ def _next_due(due: Due, timeline: Timeline) -> Instant:
         t for schedule in version.schedules if (t := schedule.next_after(due.time)) is not None
     ]
     return min(later, default=due.time + DAY)
-
-
-def deadline_of(due: Due, following: Instant) -> Instant:
-    """When a slot must be published: `deadline`, `within`, else when the next slot is due."""
-    objective = due.version.objective
-    zone = due.schedule.timezone if due.schedule else "UTC"
-    return _deadline(objective, zone, due.time, following)
-
-
-@lru_cache(maxsize=65536)
-def _deadline(
-    objective: Objective | None, zone: str, moment: Instant, following: Instant
-) -> Instant:
-    if objective and objective.deadline:
-        return next_wall_clock(moment, objective.deadline, zone)
-    if objective and objective.within:
-        return moment + parse_duration(objective.within)
-    return following
 
 
 def next_wall_clock(moment: Instant, clock: str, zone: str) -> Instant:
@@ -162,47 +188,39 @@ def next_wall_clock(moment: Instant, clock: str, zone: str) -> Instant:
 
 
 def _judge(timeline: Timeline, due: Due, following: Instant, index: _Runs, now: Instant) -> Slot:
-    deadline = deadline_of(due, following)
+    deadline = due.deadline if due.deadline is not None else following
     own = [run for run in index.scheduled.get(due.time, ()) if not run.backfill]
     attempts = _attempts(due, following, own, index)
     in_time = _served(due, deadline, own, index)
-    executions = sum(max(run.attempts, 1) for run in attempts)
     outcome, run, reason = _verdict(timeline, due, deadline, attempts, in_time, index, now)
     published = run.published if run and outcome is not Outcome.EXCLUDED else None
     return Slot(
         table=timeline.name,
         time=due.time,
         deadline=deadline,
-        day=_day(due),
+        day=due.day,
         outcome=outcome,
         run=run.id if run else None,
         published=published,
-        attempts=executions,
+        attempts=sum(run.attempts or 1 for run in attempts),
         reason=reason,
     )
 
 
-def _day(due: Due) -> int:
-    zone = zone_of(due.schedule.timezone if due.schedule else "UTC")
-    return datetime.fromtimestamp(due.time, zone).toordinal()
-
-
 def _attempts(due: Due, following: Instant, own: list[Run], index: _Runs) -> list[Run]:
     """Runs made for this slot: its scheduled run, and manual ones until the next slot."""
-    manual = [run for run in index.started_in(due.time, following) if run.scheduled is None]
+    manual = [run for run in index.manual if due.time <= _start(run) < following]
     tried = [run for run in own if run.attempts or run.state == "CRASHED"]
+    if len(tried) + len(manual) <= 1:
+        return tried or manual
     return sorted((*tried, *manual), key=lambda run: run.start or due.time)
 
 
 def _served(due: Due, deadline: Instant, own: list[Run], index: _Runs) -> Run | None:
     """The run whose publish, in time, first carried data read at or after the slot's time."""
     others = index.started_in(due.time, deadline)
-    published = [run for run in (*own, *others) if _by(run, deadline)]
-    return min(published, key=lambda run: run.published or 0.0, default=None)
-
-
-def _by(run: Run, deadline: Instant) -> bool:
-    return run.published is not None and run.published <= deadline
+    in_time = [run for run in (*own, *others) if run.published and run.published <= deadline]
+    return min(in_time, key=_published) if len(in_time) > 1 else next(iter(in_time), None)
 
 
 _Verdict = tuple[Outcome, Run | None, str]
@@ -218,7 +236,7 @@ def _verdict(
     now: Instant,
 ) -> _Verdict:
     last = attempts[-1] if attempts else None
-    objective = due.version.objective
+    objective = due.objective
     if in_time is None and (reason := _excluded(timeline, due, deadline, attempts, now)):
         return Outcome.EXCLUDED, last, reason
     if objective and objective.freshness:
@@ -238,7 +256,7 @@ def _verdict(
 def _excluded(
     timeline: Timeline, due: Due, deadline: Instant, attempts: list[Run], now: Instant
 ) -> str:
-    if due.version.paused and not attempts:
+    if due.paused and not attempts:
         return "paused"
     if timeline.deleted is not None and timeline.deleted < min(deadline, now):
         return "removed before its deadline"
@@ -249,8 +267,13 @@ def _fresh(objective: Objective, deadline: Instant, now: Instant, index: _Runs) 
     """Whether the newest published data is young enough at the deadline; None: not known yet."""
     oldest = deadline - parse_duration(objective.freshness or "0s")
     moment = min(deadline, now)
-    published = (run for run in index.publishes if _by(run, moment))
-    if max((run.fresh_until for run in published), default=0.0) >= oldest:
+    # What was published by a run that started long before is too old anyway.
+    candidates = reversed(index.started[: bisect_right(index.starts, moment)])
+    if any(
+        run.fresh_until >= oldest
+        for run in takewhile(lambda run: _start(run) >= oldest - 7 * DAY, candidates)
+        if run.published and run.published <= moment
+    ):
         return True
     return False if deadline <= now else None
 
@@ -267,7 +290,7 @@ def _missed(deadline: Instant, attempts: list[Run], now: Instant) -> _Verdict:
         return Outcome.OPEN, attempts[-1] if attempts else None, ""
     published = [run for run in attempts if run.published is not None]
     if published:
-        return Outcome.LATE, min(published, key=lambda run: run.published or 0.0), ""
+        return Outcome.LATE, min(published, key=_published), ""
     if not attempts:
         return Outcome.MISSING, None, ""
     last = attempts[-1]
