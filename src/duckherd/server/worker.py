@@ -33,8 +33,9 @@ def local_worker(
     *,
     limit: int | None = None,
     settings: Mapping[str, str] | None = None,
+    wait: bool = True,
 ) -> Iterator[Guarded]:
-    """Start a warm worker, wait until its work pool sees it, stop it at the end.
+    """Start a warm worker, stop it at the end.
 
     Args:
         api: of the server it works for; the work pool is made there if need be.
@@ -42,6 +43,7 @@ def local_worker(
         home: its log is `duckherd/worker-<pool>.log` below it.
         limit: most flow runs at a time; the worker's own choice where None.
         settings: Prefect settings (environment names) beyond those in force.
+        wait: until the work pool sees it.
 
     Raises:
         UsageError: the work pool is not one for warm workers.
@@ -61,7 +63,8 @@ def local_worker(
         log=home / "duckherd" / f"worker-{_file_name(pool)}.log",
     )
     try:
-        _wait_ready(process, api, pool, name)
+        if wait:
+            _wait_ready(process, api, pool, name)
         yield process
     finally:
         process.stop()
