@@ -174,7 +174,7 @@ def _column(table: int, row: Any, parts: _Parts) -> Column:
     # An alias type is shown as its base type. CLR types (hierarchyid, geometry, one's own)
     # have no base in sys.types: their own name stays.
     base = parts.types.get(system) or parts.types[user]
-    base = "rowversion" if base == "timestamp" else base
+    base = _STANDARD.get(base, base)
     length = _length(base, max_length)
     exact = base in {"decimal", "numeric"}
     fraction = scale if exact or base in _FRACTIONS else None
@@ -191,6 +191,8 @@ def _column(table: int, row: Any, parts: _Parts) -> Column:
     )
 
 
+# Names of sys.types that have a clearer or a more basic one.
+_STANDARD = {"timestamp": "rowversion", "sysname": "nvarchar"}
 _FRACTIONS = {"time", "datetime2", "datetimeoffset"}
 _WIDE = {"nchar", "nvarchar"}
 _SIZED = {"char", "varchar", "binary", "varbinary", *_WIDE}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -131,7 +131,8 @@ def connect(source: Source, *, statement_timeout: float | None = None) -> Iterat
         connection.timeout = max(1, round(statement_timeout)) if statement_timeout else 0
         yield connection
     finally:
-        connection.close()
+        with suppress(mssql_python.Error):  # a lost connection cannot be closed in order
+            connection.close()
 
 
 def rows(connection: Any, sql: str, *parameters: object) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ from duckherd.catalog.model import Table, TableName
 from duckherd.catalog.mssql_connection import connect, rows, server, session
 from duckherd.catalog.mssql_errors import passes_by_itself
 from duckherd.catalog.source import Source
-from duckherd.errors import SourceBusy, TableNotFound
+from duckherd.errors import SourceBusy, SourceError, TableNotFound
 from duckherd.extract.model import Extract, Request
 from duckherd.extract.mssql_plan import Plan, measured, plan_of
 from duckherd.extract.mssql_reader import read_slice
@@ -89,7 +89,8 @@ def _described(connection: Any, request: Request) -> tuple[Any, Table]:
     if not tables:
         raise TableNotFound(
             f"{request.source} has no table or view {request.table} that the login may see",
-            hint="see what there is: duckherd sync",
+            hint="see what there is with duckherd sync; to let the login see it: "
+            f"GRANT SELECT ON {catalog.quote_table(request.table)} TO [{request.source.user}]",
         )
     return found, tables[0]
 
@@ -138,8 +139,7 @@ def _view(connection: Any, plan: Plan) -> Iterator[None]:
         rows(connection, f"SELECT TOP (1) 1 FROM {catalog.quote_table(plan.table.name)}")
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION")
+        _end(connection)
 
 
 def _begin_together(stack: ExitStack, control: Any, plan: Plan, count: int) -> list[Any]:
@@ -160,7 +160,13 @@ def _begin_together(stack: ExitStack, control: Any, plan: Plan, count: int) -> l
     except SourceBusy:
         return []
     finally:
-        rows(control, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION")
+        _end(control)
+
+
+def _end(connection: Any) -> None:
+    """End a transaction; one whose connection is lost is over already."""
+    with suppress(SourceError):
+        rows(connection, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION")
 
 
 def _windowed(connection: Any, plan: Plan, ceiling: int | None) -> tuple[Plan, Bounds]:
