@@ -11,6 +11,9 @@ from duckherd.extract.projection import Carry
 UNBOUNDED_SCALE = 18
 """Digits after the point of a `numeric` without precision: DECIMAL(38,18)."""
 
+MONEY_SCALE = 2
+"""Digits of a currency of most locales; a value with more of them is refused."""
+
 _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea", "uuid"}
 )
@@ -77,6 +80,10 @@ class PostgresExpressions:
             return Carry(_UNCHANGED[kind.name].format(name))
         if kind.name == "numeric":
             return self._numeric(column, marker)
+        if kind.name == "money":
+            exact = f"{name}::numeric = pg_catalog.round({name}::numeric, {MONEY_SCALE})"
+            target = f"numeric(21,{MONEY_SCALE})"
+            return Carry(guarded(exact, f"{name}::{target}", target, marker))
         condition, target = self._condition(name, kind)
         if condition is None:
             return Carry(self.text(column))
@@ -103,7 +110,8 @@ class PostgresExpressions:
         target = f"numeric({precision},{scale})"
         if (precision, scale) == (column.precision, column.scale):
             # An infinity does not pass a declared precision, NaN does.
-            return Carry(guarded(f"{name} <> 'NaN'", name, target, marker))
+            # The cast gives a domain its base type's precision and costs nothing otherwise.
+            return Carry(guarded(f"{name} <> 'NaN'", f"{name}::{target}", target, marker))
         condition = (
             f"{name} = pg_catalog.round({name}, {scale}) "
             f"AND pg_catalog.abs({name}) < 1e{precision - scale}"
