@@ -25,7 +25,8 @@ class Verdict:
             its severity); `skipped` has nothing to compare with yet, e.g. an anomaly bound below
             its minimum of history; the reason is in `observed`.
         rows: rows tested (after `where`).
-        failures: rows, values or units that failed; 0 when passed.
+        failures: rows that failed, or expectations that were broken; a pass within
+            `max_failures` keeps its count.
         ratio: failures / rows, 0.0 for no rows.
         observed, expected: short texts for people, e.g. `3 nulls` / `no nulls`.
         samples: up to N failing rows, column -> value as text; masked columns stay masked.
@@ -80,6 +81,7 @@ class Context:
         source_rows: the source's own count in the same snapshot; None where not asked.
         masked: lake names of masked columns.
         lake: the lake's resolved URL, for `relationships`; None where there is none.
+        key: columns that identify a row, lake names; shown with every failing row.
         sample_rows: most failing rows to show for one check.
     """
 
@@ -89,4 +91,5 @@ class Context:
     source_rows: int | None = None
     masked: frozenset[str] = frozenset()
     lake: str | None = field(default=None, repr=False)
+    key: tuple[str, ...] = ()
     sample_rows: int = 5

@@ -10,6 +10,7 @@ import datetime as dt
 import difflib
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -48,7 +49,12 @@ Names = Name | Annotated[list[Name], Field(min_length=1)]
 
 def fraction(percent: str) -> float:
     """`0.1%` -> 0.001."""
-    return float(percent.removesuffix("%")) / 100
+    return float(Decimal(percent.removesuffix("%")) / 100)
+
+
+def beyond(part: float, whole: float, percent: str) -> bool:
+    """Whether `part` is more than `percent` of `whole`, exactly: 29 is not beyond 29% of 100."""
+    return Decimal(part) * 100 > Decimal(percent.removesuffix("%")) * Decimal(whole)
 
 
 def names_of(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -171,6 +177,7 @@ class MetricOptions(ScanOptions):
             for name in type(self).model_fields
             if name not in ScanOptions.model_fields and name != "column"
         ]
-        if all(getattr(self, name) in (None, False) for name in expectations):
+        given = (getattr(self, name) for name in expectations)
+        if all(value is None or value is False for value in given):
             raise ValueError(f"{self.kind} expects nothing: give one of {', '.join(expectations)}")
         return self
