@@ -84,9 +84,9 @@ class BucketStore:
         _proven.add(place)
 
     @contextlib.contextmanager
-    def hold(self, path: str) -> Iterator[None]:
+    def hold(self, path: str) -> Iterator[BucketStore]:
         """Nothing is held: conditional writes decide."""
-        yield
+        yield self
 
     def read(self, path: str) -> Content | None:
         with self._explained(f"reading {path}"):
@@ -133,6 +133,9 @@ class BucketStore:
                 )
             )
 
+    def settle(self) -> None:
+        """A store answers when it has the object for good."""
+
     def tail(self, path: str, size: int) -> Content | None:
         with self._explained(f"reading {path}"):
             try:
@@ -146,16 +149,28 @@ class BucketStore:
             return Content(bytes(data), self._version(meta), meta["size"])
 
     def remove(self, paths: Iterable[str]) -> None:
+        objects = []
         for path in paths:
-            with self._explained(f"deleting {path}"), contextlib.suppress(FileNotFoundError):
-                if path.endswith("/"):
+            if path.endswith("/"):
+                with self._explained(f"deleting {path}"):
                     for found in obstore.list(self._client, path):
                         self._delete([item["path"] for item in found])
-                else:
-                    self._delete([path])
+            else:
+                objects.append(path)
+        with self._explained("deleting objects of earlier versions"):
+            self._delete(objects)
 
     def local(self, path: str) -> Path | None:
         return None
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Any]:
+        if self.tail(path, 1) is None:
+            raise FileNotFoundError(path)
+        with self._explained(f"reading {path}"):
+            file = obstore.open_reader(self._client, path)
+            yield file
+            file.close()
 
     def download(self, path: str, target: Path) -> bool:
         with self._explained(f"reading {path}"):
@@ -171,8 +186,14 @@ class BucketStore:
         return True
 
     def _delete(self, paths: Sequence[str]) -> None:
-        if paths:
-            obstore.delete(self._client, paths)
+        try:
+            if paths:
+                obstore.delete(self._client, paths)
+        except FileNotFoundError:
+            # Only some stores mind, and then they may have stopped at the missing one.
+            for path in paths:
+                with contextlib.suppress(FileNotFoundError):
+                    obstore.delete(self._client, path)
 
     def _takes(self, expected: str | None) -> bool:
         """Whether the store writes the probe under this condition."""

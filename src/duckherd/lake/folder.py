@@ -15,7 +15,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from duckherd.errors import LakeDenied, LakeError, LakeUnreachable
 from duckherd.lake.assembly import Assembly
@@ -26,18 +28,24 @@ _MISSING = (FileNotFoundError, NotADirectoryError)
 
 
 class FolderStore:
-    """Objects are files below `root`, which the first publish makes."""
+    """Objects are files below `root`, which the first publish makes.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: absolute.
+        staging: where a held store keeps temporary files; on the same file system.
+    """
+
+    def __init__(self, root: Path, staging: Path | None = None) -> None:
         self._root = root
-        self._staging = root
+        self._staging = staging or root
+        self._unsynced: set[Path] = set()
 
     def prepare(self) -> None:
         with _explained(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def hold(self, path: str) -> Iterator[None]:
+    def hold(self, path: str) -> Iterator[FolderStore]:
         lock = self._target(path).with_suffix(".lock")
         staging = lock.with_suffix(".staging")
         with _explained(lock):
@@ -47,9 +55,9 @@ class FolderStore:
             with _explained(lock):
                 _lock(handle, path)
                 shutil.rmtree(staging, ignore_errors=True)
-            self._staging = staging
-            yield
-            shutil.rmtree(staging, ignore_errors=True)
+            yield FolderStore(self._root, staging)
+            with contextlib.suppress(OSError):
+                staging.rmdir()
         finally:
             os.close(handle)
 
@@ -67,26 +75,27 @@ class FolderStore:
             raise Stale(path)
         target = self._target(path)
         with _explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_suffix(".new")
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            temporary.write_bytes(content)
+            # What was staged or renamed since the last swap is on the disk before this one shows.
+            self._sync(temporary)
             temporary.rename(target)
-            _sync(target.parent)
+            self._unsynced.add(target.parent)
         return _digest(content)
 
     def stage(self, draft: Draft) -> None:
         with _explained(self._target(draft.path)):
             self._staging.mkdir(exist_ok=True)
             _write(self._staged(draft.path), draft.assembly)
+            self._unsynced.add(self._staged(draft.path))
 
     def put(self, draft: Draft, fence: Callable[[], None]) -> str:
         target = self._target(draft.path)
         with _explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             self._staged(draft.path).rename(target)
-            _sync(target.parent)
+            self._unsynced |= {target.parent, self._root}
             return _stamp(target)
 
     def tail(self, path: str, size: int) -> Content | None:
@@ -99,6 +108,10 @@ class FolderStore:
                     return Content(file.read(), _stamp(target), whole)
             except _MISSING:
                 return None
+
+    def settle(self) -> None:
+        with _explained(self._root):
+            self._sync()
 
     def remove(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -113,6 +126,11 @@ class FolderStore:
     def local(self, path: str) -> Path | None:
         return self._target(path)
 
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        with self._target(path).open("rb") as file:
+            yield file
+
     def download(self, path: str, target: Path) -> bool:
         with _explained(self._target(path)):
             try:
@@ -120,6 +138,13 @@ class FolderStore:
             except _MISSING:
                 return False
             return True
+
+    def _sync(self, *more: Path) -> None:
+        """Wait until files and folders are on the disk: together, it takes the time of one."""
+        paths = [*self._unsynced, *more]
+        self._unsynced.clear()
+        with ThreadPoolExecutor(max(1, len(paths))) as threads:
+            list(threads.map(_fsync, paths))
 
     def _target(self, path: str) -> Path:
         return self._root.joinpath(PurePosixPath(path))
@@ -150,7 +175,6 @@ def _write(target: Path, assembly: Assembly) -> None:
         file.write(assembly.tail)
         if file.tell() != assembly.size:
             raise LakeError(f"{assembly.pieces[0].path} became shorter while it was published")
-        os.fsync(file.fileno())
 
 
 def _copy(source: int, target: int, start: int, stop: int) -> None:
@@ -162,8 +186,8 @@ def _copy(source: int, target: int, start: int, stop: int) -> None:
         start += done
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -184,6 +184,11 @@ class Lake:
         """The store behind the URL; the first use makes its client."""
         return _open_store(self.location)
 
+    @property
+    def delta_options(self) -> dict[str, str]:
+        """What deltalake's own client is told: the same store with the same patience."""
+        return _delta_options(self.location)
+
     def read_state(self, table: TableName) -> tuple[TableState, str | None]:
         """The table's state and its version; version 0 and None before the first publish."""
         found = self.store.read(state_path(table))
@@ -209,6 +214,19 @@ def open_lake(url: str) -> Lake:
     Raises LakeError where the URL makes no sense; nothing is asked of the store yet.
     """
     return Lake(Location.parse(url))
+
+
+def _delta_options(location: Location) -> dict[str, str]:
+    if location.scheme == "file":
+        return {}
+    options = location.client_options
+    if location.scheme == "gs" and "endpoint" in options:
+        options["google_base_url"] = options.pop("endpoint")
+    options |= {"connect_timeout": "3s", "timeout": "300s", "max_retries": "2"}
+    options |= {"retry_timeout": "20s", "allow_http": str(location.allow_http).lower()}
+    if location.option("conditional_put") == "disabled":
+        options["aws_s3_allow_unsafe_rename"] = "true"
+    return options
 
 
 def _open_store(location: Location) -> Store:

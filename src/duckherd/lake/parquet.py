@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duckherd.catalog.model import TableName
 from duckherd.errors import LakeError
-from duckherd.lake.assembly import FLOW_RUN, Assembly, SchemasDiffer, assemble, metadata_of
+from duckherd.lake.append import plan_append
+from duckherd.lake.assembly import FLOW_RUN, metadata_of
 from duckherd.lake.model import LakeObject, Pending, Publication, TableState
 from duckherd.lake.naming import table_path
-from duckherd.lake.plan import Plan, Write, outcome
+from duckherd.lake.plan import Plan, Write, others, outcome
+from duckherd.lake.spooled import assembled
 from duckherd.lake.store import Draft, Stale, Store
 
 _FOOTER_GUESS = 64 * 1024
@@ -65,12 +67,7 @@ def prepare(
     store: Store, state: TableState, publication: Publication, workspace: Path
 ) -> ParquetPublish:
     """Plan a publish. Nothing is written outside `workspace`, a local folder."""
-    if publication.mode == "merge":
-        raise LakeError(
-            f"{publication.table}: mode merge cannot change plain Parquet in place",
-            hint="set format: delta",
-        )
-    plan = _plan(state, publication, workspace)
+    plan = _plan(store, state, publication, workspace)
     return ParquetPublish(
         store=store,
         flow_run=publication.flow_run,
@@ -80,47 +77,16 @@ def prepare(
     )
 
 
-def _plan(state: TableState, publication: Publication, workspace: Path) -> Plan:
-    path = table_path(TableName.parse(publication.table))
-    assembly = assembled(publication, [Path(file) for file in publication.files], workspace)
-    if assembly.rows != publication.rows:
+def _plan(store: Store, state: TableState, publication: Publication, workspace: Path) -> Plan:
+    if publication.mode == "merge":
         raise LakeError(
-            f"the spool of {publication.table} holds {assembly.rows:,} rows where "
-            f"{publication.rows:,} were read; nothing was published"
+            f"{publication.table}: mode merge cannot change plain Parquet in place",
+            hint="set format: delta",
         )
-    return Plan((Write(path, assembly),), dropped=others(state, {path}))
-
-
-def others(state: TableState, paths: set[str]) -> tuple[str, ...]:
-    """Objects of the version before, and left-overs of earlier ones, that are not in `paths`."""
-    old = dict.fromkeys([*(item.path for item in state.objects), *state.obsolete])
-    return tuple(path for path in old if path not in paths)
-
-
-def assembled(publication: Publication, files: Sequence[Path], workspace: Path) -> Assembly:
-    """One object out of the spool's files."""
-    metadata = {
-        FLOW_RUN: publication.flow_run,
-        "duckherd.table": publication.table,
-        "duckherd.read_at": publication.read_at,
-    }
-    try:
-        return assemble(files, metadata)
-    except SchemasDiffer:
-        return assemble([_rewritten(files, workspace)], metadata)
-
-
-def _rewritten(files: Sequence[Path], workspace: Path) -> Path:
-    """The files as one, decoded and encoded again by DuckDB in bounded memory."""
-    import duckdb
-
-    target = workspace / "whole.parquet"
-    with duckdb.connect(config={"memory_limit": "256MB", "temp_directory": str(workspace)}) as db:
-        db.execute("set preserve_insertion_order = true")
-        db.from_parquet([str(file) for file in files], union_by_name=True).write_parquet(
-            str(target), compression="zstd"
-        )
-    return target
+    if publication.mode == "append":
+        return plan_append(store, state, publication, workspace)
+    path = table_path(TableName.parse(publication.table))
+    return Plan((Write(path, assembled(publication, workspace)),), (), others(state, {path}))
 
 
 def _put(store: Store, draft: Draft, fence: Callable[[], None]) -> str:

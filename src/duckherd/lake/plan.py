@@ -49,6 +49,11 @@ class Plan:
         return (*self.kept, *(write.object for write in self.writes))
 
 
+def others(state: TableState, paths: set[str]) -> tuple[str, ...]:
+    """Objects of the version before that are not in `paths`."""
+    return tuple(item.path for item in state.objects if item.path not in paths)
+
+
 def outcome(
     state: TableState,
     publication: Publication,

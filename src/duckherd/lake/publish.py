@@ -27,7 +27,7 @@ from duckherd.lake.naming import state_path
 from duckherd.lake.plan import stamped
 from duckherd.lake.settle import settled
 from duckherd.lake.state import encode_state
-from duckherd.lake.store import Stale
+from duckherd.lake.store import Stale, Store
 
 OnStep = Callable[[str], None]
 
@@ -75,17 +75,17 @@ def publish(
     table = TableName.parse(publication.table)
     try:
         lake.store.prepare()
-        with lake.store.hold(state_path(table)):
-            return _Publisher(lake, table, publication, on_step).run(is_over)
+        with lake.store.hold(state_path(table)) as store:
+            return _Publisher(lake, store, publication, on_step).run(is_over)
     except Stale as error:
         raise _conflict(lake, publication, "another run is publishing it") from error
 
 
 class _Publisher:
-    def __init__(
-        self, lake: Lake, table: TableName, publication: Publication, on_step: OnStep
-    ) -> None:
+    def __init__(self, lake: Lake, store: Store, publication: Publication, on_step: OnStep) -> None:
+        table = TableName.parse(publication.table)
         self._lake = lake
+        self._store = store
         self._publication = publication
         self._on_step = on_step
         self._path = state_path(table)
@@ -103,7 +103,11 @@ class _Publisher:
             return self._publish(self._prepare(Path(workspace)))
 
     def _prepare(self, workspace: Path) -> Prepared:
-        return parquet.prepare(self._lake.store, self._state, self._publication, workspace)
+        if self._publication.format == "delta":
+            from duckherd.lake import delta
+
+            return delta.prepare(self._lake, self._state, self._publication, workspace)
+        return parquet.prepare(self._store, self._state, self._publication, workspace)
 
     def _publish(self, prepared: Prepared) -> Published:
         final = prepared.outcome
@@ -114,9 +118,12 @@ class _Publisher:
             self._on_step("intent")
             final = prepared.write(self._fence, self._on_step)
             self._on_step("data")
+        left_over = set(self._state.obsolete) - {item.path for item in final.objects}
+        self._store.remove(left_over)
         self._move(stamped(final, _now()))
+        self._store.settle()
         self._on_step("commit")
-        self._lake.store.remove(final.obsolete)
+        self._store.remove(final.obsolete)
         self._on_step("cleanup")
         written = tuple(item for item in final.objects if item.path in prepared.paths)
         return Published(
@@ -137,11 +144,11 @@ class _Publisher:
         )
 
     def _move(self, state: TableState) -> None:
-        self._token = self._lake.store.swap(self._path, encode_state(state), self._token)
+        self._token = self._store.swap(self._path, encode_state(state), self._token)
         self._state = state
 
     def _fence(self) -> None:
-        found = self._lake.store.read(self._path)
+        found = self._store.read(self._path)
         if found is None or found.version != self._token:
             raise _conflict(
                 self._lake, self._publication, "another run took over while it was being written"
@@ -183,7 +190,7 @@ class _Publisher:
                 self._publication,
                 f"flow run {pending.flow_run} has been publishing it since {pending.since}",
             )
-        self._state = settled(self._lake.store, self._state, pending, _now())
+        self._state = settled(self._lake, self._state, pending, _now())
         return self._is_committed()
 
 

@@ -23,9 +23,9 @@ def _adapter() -> TypeAdapter[TableState]:
 
 
 def encode_state(state: TableState) -> bytes:
-    """The state as UTF-8 JSON, made for people to read too."""
+    """The state as JSON."""
     content = {"format_version": FORMAT, **_adapter().dump_python(state, mode="json")}
-    return json.dumps(content, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(content).encode("ascii")
 
 
 def decode_state(data: bytes, table: TableName, lake: str) -> TableState:

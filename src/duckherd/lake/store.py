@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from duckherd.lake.assembly import Assembly
 
@@ -56,8 +56,11 @@ class Store(Protocol):
     def prepare(self) -> None:
         """Make sure that a publish can keep its promises here; asked before the first one."""
 
-    def hold(self, path: str) -> AbstractContextManager[None]:
-        """Keep other publishers of `path` out, where the store can. Raises Stale if one is in."""
+    def hold(self, path: str) -> AbstractContextManager[Store]:
+        """The store for one publish; keeps other publishers of `path` out, where it can.
+
+        Raises Stale if one is in.
+        """
 
     def read(self, path: str) -> Content | None:
         """A small object, None where there is none."""
@@ -79,6 +82,9 @@ class Store(Protocol):
         the write is no longer ours.
         """
 
+    def settle(self) -> None:
+        """Return once everything written so far would survive a power failure."""
+
     def tail(self, path: str, size: int) -> Content | None:
         """The last `size` bytes of an object, None where there is none."""
 
@@ -87,6 +93,9 @@ class Store(Protocol):
 
     def local(self, path: str) -> Path | None:
         """Where the object is on this machine, None where it is not."""
+
+    def open(self, path: str) -> AbstractContextManager[Any]:
+        """An object as a binary file to seek and read in; raises FileNotFoundError."""
 
     def download(self, path: str, target: Path) -> bool:
         """Copy an object to a local file; False where there is none."""

@@ -1,0 +1,111 @@
+"""Reading what is published: one whole version of a table, as local Parquet files.
+
+A version of several objects is whole only through the state, so readers go through it.
+An object that is gone was replaced since the state was read: then it is read again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckherd.catalog.model import TableName
+from duckherd.errors import LakeError
+from duckherd.lake.location import Lake
+from duckherd.lake.model import TableState
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published version of a table.
+
+    Attributes:
+        state: of that version.
+        files: local Parquet files that hold it; valid while the snapshot is open.
+    """
+
+    state: TableState
+    files: tuple[Path, ...]
+
+    @property
+    def scan(self) -> str:
+        """A table function of DuckDB that reads the version, e.g. for `select * from ...`."""
+        names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in self.files)
+        return f"read_parquet([{names}], union_by_name = true)"
+
+
+def published_files(lake: Lake, state: TableState) -> tuple[str, ...]:
+    """Paths of the version's Parquet objects, below the lake. Nothing is read for Parquet."""
+    if state.format == "delta" and state.version:
+        from duckherd.lake import delta_log
+
+        return delta_log.data_files(lake, state)
+    return tuple(item.path for item in state.objects)
+
+
+@contextmanager
+def open_published(
+    lake: Lake, table: TableName, columns: Sequence[str] | None = None
+) -> Iterator[Snapshot]:
+    """The published version, its objects copied to this machine where they are not on it.
+
+    Args:
+        lake: where.
+        table: which.
+        columns: the only columns of interest: from a bucket, only they are fetched.
+
+    Raises LakeError where the table is not published or its objects are missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="duckherd-read-") as work:
+        yield _snapshot(lake, table, Path(work), columns)
+
+
+def _snapshot(lake: Lake, table: TableName, work: Path, columns: Sequence[str] | None) -> Snapshot:
+    missing = ""
+    for _ in range(_ATTEMPTS):
+        state, _token = lake.read_state(table)
+        if not state.version:
+            raise LakeError(
+                f"{table} is not published in {lake}", hint=f"publish it: duckherd run {table}"
+            )
+        try:
+            paths = published_files(lake, state)
+            return Snapshot(state, tuple(_fetched(lake, path, work, columns) for path in paths))
+        except FileNotFoundError as error:
+            missing = str(error)
+    raise LakeError(
+        f"an object of {table} is missing from {lake}: {missing}",
+        hint="restore it, or publish the table again from the beginning",
+    )
+
+
+def _fetched(lake: Lake, path: str, work: Path, columns: Sequence[str] | None) -> Path:
+    local = lake.store.local(path)
+    if local is not None:
+        if not local.exists():
+            raise FileNotFoundError(path)
+        return local
+    target = work / f"{len(list(work.iterdir()))}.parquet"
+    if columns is not None:
+        _fetch_columns(lake, path, target, columns)
+    elif not lake.store.download(path, target):
+        raise FileNotFoundError(path)
+    return target
+
+
+def _fetch_columns(lake: Lake, path: str, target: Path, columns: Sequence[str]) -> None:
+    import pyarrow.parquet as pq
+
+    with lake.store.open(path) as remote:
+        source = pq.ParquetFile(remote)
+        present = [name for name in columns if name in source.schema_arrow.names]
+        schema = source.schema_arrow
+        wanted = schema.empty_table().select(present).schema
+        with pq.ParquetWriter(target, wanted, compression="zstd") as writer:
+            for batch in source.iter_batches(columns=present):
+                writer.write_batch(batch)
