@@ -13,6 +13,8 @@ import pytest
 
 import servers
 
+pytest_plugins = ["simulator.fixtures"]
+
 _numbers = itertools.count()
 
 

@@ -128,7 +128,7 @@ def _state(run: SimRun, state_id: uuid.UUID) -> dict[str, Any]:
 
 
 def _run(run: SimRun, state_id: uuid.UUID, flow: uuid.UUID) -> dict[str, Any]:
-    values = {
+    return {
         "id": run.id, "name": f"run-{run.id.hex[:6]}", "flow_id": flow,
         "deployment_id": run.deployment, "state_id": state_id, "state_type": run.state,
         "state_name": run.state_name, "state_timestamp": run.end or run.start or run.expected,
@@ -139,7 +139,6 @@ def _run(run: SimRun, state_id: uuid.UUID, flow: uuid.UUID) -> dict[str, Any]:
         "labels": run.labels, "tags": [], "context": {}, "created": run.expected,
         "updated": run.end or run.expected, "job_variables": {},
     }  # fmt: skip
-    return values
 
 
 def pause(database: Path, deployment: uuid.UUID, moment: datetime, *, paused: bool) -> None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 WARSAW = ZoneInfo("Europe/Warsaw")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 FAULTS = (
-    ("good", 0.930),
+    ("good", 0.920),
     ("retried-then-good", 0.012),
     ("repaired", 0.006),  # failed, run again by hand in time
     ("late", 0.014),
@@ -26,7 +26,7 @@ FAULTS = (
     ("check-failed", 0.010),
     ("missing", 0.005),
     ("stuck", 0.003),  # scheduled, never started
-    ("stale", 0.003),
+    ("stale", 0.013),
 )
 TRUTH = {"repaired": "retried-then-good", "repaired-late": "late", "stuck": "missing"}
 SCHEMAS = ("sales", "hr", "finance", "stock", "web", "crm")

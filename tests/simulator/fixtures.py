@@ -1,0 +1,78 @@
+"""One simulated server a session, shared by the tests of history, report and dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+import servers
+from duckherd.api.client import Api
+from duckherd.api.settings import ApiSettings
+from duckherd.history.fetch import fetch
+from duckherd.history.store import Store
+from simulator import database
+from simulator.world import World, simulate
+
+QUIET = {
+    # The past is ours to write: the server must not add to it.
+    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A real Prefect server with a simulated past.
+
+    `world.now` is the present; `cache` has been fetched before and after every pause and
+    removal, as regular use would.
+    """
+
+    url: str
+    database: Path
+    world: World
+    cache: Path
+
+    def api(self) -> Api:
+        """A client of it."""
+        return Api(ApiSettings(self.url, ui_url=self.url.removesuffix("/api")))
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    """40 tables over 30 days that hold the end of daylight saving time."""
+    world = simulate(40, 30, date(2025, 11, 5))
+    folder = tmp_path_factory.mktemp("simulated")
+    with servers.prefect_server(folder, QUIET) as url:
+        path = folder / "prefect.db"
+        database.write(world, path)
+        it = Simulated(url, path, world, folder / "cache.duckdb")
+        live_through(it)
+        yield it
+
+
+def live_through(it: Simulated) -> None:
+    """Pause, resume and remove at their times, with a fetch before and after each."""
+    events = []
+    for table in it.world.tables:
+        if table.paused:
+            events.append((table.paused[0], table, "pause"))
+            events.append((table.paused[1], table, "resume"))
+        if table.removed:
+            events.append((table.removed, table, "remove"))
+    with it.api() as api:
+        for moment, table, event in sorted(events, key=lambda each: each[0]):
+            with Store(it.cache) as store:
+                fetch(api, store, moment - timedelta(minutes=1))
+            if event == "remove":
+                database.remove(it.database, table.id)
+            else:
+                database.pause(it.database, table.id, moment, paused=event == "pause")
+            with Store(it.cache) as store:
+                fetch(api, store, moment)
+        with Store(it.cache) as store:
+            fetch(api, store, it.world.now)
