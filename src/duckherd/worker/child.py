@@ -38,6 +38,8 @@ class _Child:
     max_runs: int
     max_rss_bytes: int
     runs: int = 0
+    loaded: bool = False
+    """Whether the current run's flow could be imported."""
     attempt_id: str | None = None
     outcome: tuple[str, str] | None = None
     """Type and name of the state the current run was left in."""
@@ -118,7 +120,7 @@ def _handle(child: _Child, message: protocol.Message) -> bool:
 def _reason_to_retire(
     child: _Child, exit_code: int, threads_before: set[threading.Thread], rss: int
 ) -> str | None:
-    if exit_code:
+    if exit_code and child.loaded:
         return f"the run exited with code {exit_code}"
     if internals.get_intent() is not None:
         return "the run was terminated"
@@ -149,22 +151,23 @@ def _resident_bytes() -> int:
 
 def _run(child: _Child, run: protocol.Run) -> int:
     flow_run = internals.FlowRun.model_validate_json(run.flow_run)
-    child.attempt_id, child.outcome = str(flow_run.id), None
+    child.attempt_id, child.outcome, child.loaded = str(flow_run.id), None, False
     internals.prime_related(run.related)
     try:
         with run_surroundings(run.env, run.working_dir, stream_output=run.stream_output):
-            return _attempt(flow_run, run.entrypoint)
+            return _attempt(child, flow_run, run.entrypoint)
     finally:
         child.attempt_id = None
 
 
-def _attempt(flow_run: internals.FlowRun, entrypoint: str | None) -> int:
+def _attempt(child: _Child, flow_run: internals.FlowRun, entrypoint: str | None) -> int:
     """Do what `python -m prefect.engine` does; return its exit code."""
     internals.clear_intent()
     internals.configure_from_env()
     try:
         with internals.handle_engine_signals(flow_run.id):
             flow, logger = _load(flow_run, entrypoint)
+            child.loaded = True
             with undone(), internals.RunMetrics(flow_run, flow):
                 result = internals.run_flow(flow, flow_run=flow_run, error_logger=logger)
                 internals.drive_flow_result(flow, result)
@@ -182,6 +185,7 @@ def _load(flow_run: internals.FlowRun, entrypoint: str | None) -> tuple[Flow[...
     logger = internals.flow_run_logger(flow_run)
     try:
         if entrypoint is None:
+            sys.path.insert(0, "")  # wherever the pull steps lead; this process runs once
             return internals.load_flow(flow_run), logger
         return internals.load_flow_from_entrypoint(entrypoint), logger
     except Exception:

