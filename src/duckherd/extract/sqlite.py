@@ -21,7 +21,7 @@ from duckherd.errors import DuckherdError, SourceBusy, SourceError, TableNotFoun
 from duckherd.extract import parquet
 from duckherd.extract.carried import not_carried
 from duckherd.extract.model import Extract, Request
-from duckherd.extract.projection import Projected, project, select_list
+from duckherd.extract.projection import Projected, literal, project, select_list
 from duckherd.extract.retry import with_retry
 from duckherd.extract.sqlite_batches import Batches
 from duckherd.extract.sqlite_types import (
@@ -33,6 +33,7 @@ from duckherd.extract.sqlite_types import (
     quote,
     shape,
 )
+from duckherd.extract.window import Bounds, bounds, check_cursor
 
 
 class Sqlite:
@@ -75,9 +76,8 @@ def _extract(request: Request) -> Extract:
             SqliteExpressions(shapes),
             only=request.key if request.keys_only else None,
         )
-        sql = f"SELECT {select_list(columns, quote)} FROM {quote(table.name.name)}"
-        if request.where:
-            sql += f" WHERE ({request.where})"
+        ends = _bounds(connection, request, table)
+        sql = f"SELECT {select_list(columns, quote)} FROM {_from(request, ends.condition)}"
         path = request.spool / "part-0000.parquet"
         batches = Batches(
             connection.execute(sql), table.name, columns, _arriving(columns, shapes, request)
@@ -88,7 +88,14 @@ def _extract(request: Request) -> Extract:
         except duckdb.Error as error:
             raise _reason(error, batches, request, columns) from None
         return parquet.extract_of(
-            engine, columns, [path], rows=rows, read_at=read_at, queries=[sql]
+            engine,
+            columns,
+            [path],
+            rows=rows,
+            read_at=read_at,
+            lower=ends.lower,
+            watermark=ends.watermark,
+            queries=[sql],
         )
 
 
@@ -100,6 +107,28 @@ def _described(connection: sqlite3.Connection, request: Request) -> Table:
             hint="the schema of every SQLite table is called main; see: duckherd sync",
         )
     return found[0]
+
+
+def _from(request: Request, condition: str | None) -> str:
+    every = [f"({part})" for part in (request.where, condition) if part]
+    where = f" WHERE {' AND '.join(every)}" if every else ""
+    return f"{quote(request.table.name)}{where}"
+
+
+def _bounds(connection: sqlite3.Connection, request: Request, table: Table) -> Bounds:
+    window = request.window
+    if window is None:
+        return Bounds()
+    if not (window.column.lower() == "rowid" and table.column(window.column) is None):
+        check_cursor(window, table, request.columns)
+    column = quote(window.column)
+
+    def newest(condition: str | None) -> str | None:
+        sql = f"SELECT max({column}) FROM {_from(request, condition)}"
+        found = connection.execute(sql).fetchone()[0]
+        return None if found is None else str(found)
+
+    return bounds(window, column, literal, newest)
 
 
 def _shapes(connection: sqlite3.Connection, table: Table) -> Mapping[str, Shape]:

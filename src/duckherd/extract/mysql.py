@@ -1,0 +1,153 @@
+"""Reading MySQL and MariaDB: DuckDB's scanner streams the rows of one statement of ours.
+
+One statement is one read view of InnoDB's. The server cannot give several connections
+the same view without locking all tables, which no guest should ask for: a table is
+read on one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from duckherd.catalog import mysql as my
+from duckherd.catalog import scanner
+from duckherd.catalog.model import Table, TableName
+from duckherd.catalog.mysql_connection import (
+    Server,
+    is_transient,
+    limited,
+    literal,
+    quote,
+    relation,
+    session,
+)
+from duckherd.catalog.source import Source
+from duckherd.errors import TableNotFound
+from duckherd.extract import parquet
+from duckherd.extract.carried import not_carried
+from duckherd.extract.model import Extract, Request
+from duckherd.extract.mysql_types import MysqlExpressions
+from duckherd.extract.projection import Projected, project, select_list
+from duckherd.extract.retry import with_retry
+from duckherd.extract.window import Bounds, bounds, check_cursor
+
+
+class Mysql:
+    """The dialect of MySQL 5.7 and later and MariaDB 10.4 and later."""
+
+    name = "mysql"
+
+    def quote(self, identifier: str) -> str:
+        return quote(identifier)
+
+    def check_source(self, source: Source) -> str:
+        with session(source) as cursor:
+            version = my.server(cursor).version
+        return version if "MariaDB" in version else f"MySQL {version}"
+
+    def catalog(
+        self, source: Source, tables: Sequence[TableName] | None = None
+    ) -> tuple[Table, ...]:
+        return with_retry(lambda: my.catalog(source, tables), is_transient)
+
+    def extract(self, request: Request) -> Extract:
+        return with_retry(lambda: _extract(request), is_transient)
+
+
+# Without its wheel this raises ModuleNotFoundError: dialect_for then names the extra to install.
+scanner.extension_file("mysql")
+
+DIALECT = Mysql()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read is made of."""
+
+    request: Request
+    server: Server
+    table: Table
+    columns: tuple[Projected, ...] = ()
+
+    def query(self, select: str, *conditions: str | None) -> str:
+        """A SELECT on the table under the request's limits."""
+        name = self.table.name
+        every = [f"({part})" for part in (self.request.where, *conditions) if part]
+        where = f" WHERE {' AND '.join(every)}" if every else ""
+        sql = f"SELECT {select} FROM {quote(name.schema)}.{quote(name.name)}{where}"
+        request = self.request
+        return limited(sql, self.server, request.statement_timeout, request.lock_timeout)
+
+
+def _extract(request: Request) -> Extract:
+    for left in request.spool.iterdir():
+        left.unlink()
+    with session(request.source, table=request.table) as cursor:
+        cursor.execute(f"SET memory_limit = '{request.memory_limit}B'")
+        read_at = parquet.now()
+        table = _described(cursor, request)
+        columns = project(
+            table,
+            request.columns,
+            MysqlExpressions(),
+            only=request.key if request.keys_only else None,
+        )
+        read = Read(request, my.server(cursor), table, columns)
+        ends = _bounds(cursor, read)
+        sql = read.query(select_list(columns, quote), ends.condition)
+        path = request.spool / "part-0000.parquet"
+        width = (table.bytes or 0) / max(table.rows or 1, 1)
+        try:
+            rows = parquet.write(
+                cursor,
+                columns,
+                relation(sql),
+                path,
+                rows_per_group=parquet.row_group_rows(max(width, 16 * len(columns))),
+            )
+        except duckdb.Error as error:
+            marked = not_carried(str(error), request.table, columns)
+            if marked is not None:
+                raise marked from None
+            raise
+        return parquet.extract_of(
+            cursor,
+            columns,
+            [path],
+            rows=rows,
+            read_at=read_at,
+            lower=ends.lower,
+            watermark=ends.watermark,
+            queries=[sql],
+        )
+
+
+def _described(cursor: duckdb.DuckDBPyConnection, request: Request) -> Table:
+    found = my.describe(cursor, request.source, [request.table])
+    if found:
+        return found[0]
+    # Hidden for lack of any permission, or not there: the server's own error tells which.
+    name = request.table
+    sql = f"SELECT 1 AS one FROM {quote(name.schema)}.{quote(name.name)} LIMIT 0"
+    cursor.execute(f"FROM {relation(sql)}").fetchall()
+    raise TableNotFound(
+        f"{request.source} has no table or view {name}", hint="see what there is: duckherd sync"
+    )
+
+
+def _bounds(cursor: duckdb.DuckDBPyConnection, read: Read) -> Bounds:
+    window = read.request.window
+    if window is None:
+        return Bounds()
+    check_cursor(window, read.table, read.request.columns)
+    column = quote(window.column)
+
+    def newest(condition: str | None) -> str | None:
+        sql = read.query(f"CAST(MAX({column}) AS CHAR) AS newest", condition)
+        row = cursor.execute(f"FROM {relation(sql)}").fetchone()
+        return None if row is None or row[0] is None else str(row[0])
+
+    return bounds(window, column, literal, newest)
