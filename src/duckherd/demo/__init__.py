@@ -1,0 +1,1 @@
+"""A sample shop database, and the proof that its tables were published as they are."""
