@@ -222,7 +222,7 @@ def _relationship(probe: Probe, options: Relationships, rows: str) -> Probe:
 
 
 def _figures(probe: Probe, bitmap: str | None) -> tuple[str, ...]:
-    """The figure a metric is about; where SQL compares it with bounds, also whether it breaks them."""
+    """The figure of a metric; where SQL compares it with bounds, also whether it breaks them."""
     options, where = probe.options, probe.where
     column = sql.identifiers(probe.columns)
     match options:

@@ -100,7 +100,7 @@ def _figure(options: CheckOptions, figure: float, *, moment: bool) -> str:
         case RowCount():
             return _plural(int(figure), "row")
         case NullRatio():
-            return f"{figure:.6%} null".replace(".000000%", "%")
+            return f"{figure * 100:.6g}% null"
         case DistinctCount():
             return _plural(int(figure), "distinct value")
     if moment:
