@@ -16,16 +16,16 @@ from duckherd.extract.model import SpoolColumn
 
 ORDERS = """
     select * replace (score::double as score) from (values
-        (1,    10,   1::bigint, 'new',     1.50,  'a@x.org', timestamp '2024-01-01 00:00:00', '1'),
-        (2,    10,   1,         'paid',    2.50,  'b@x.org', timestamp '2024-01-02 00:00:00', '2'),
-        (3,    20,   1,         'paid',   -3.00,  'nobody',  timestamp '2024-01-03 00:00:00', 'nan'),
+        (1,    10,   1::bigint, 'new',     1.50,  'a@x.org', timestamp '2024-01-01', '1'),
+        (2,    10,   1,         'paid',    2.50,  'b@x.org', timestamp '2024-01-02', '2'),
+        (3,    20,   1,         'paid',   -3.00,  'nobody',  timestamp '2024-01-03', 'nan'),
         (4,    20,   2,         'lost',    4.00,  null,      null,                            null),
-        (5,    30,   2,         null,      null,  'c@x.org', timestamp '2024-01-05 00:00:00', '5'),
-        (6,    null, 3,         'Paid',    99.99, 'd@x',     timestamp '2024-01-06 00:00:00', '6'),
-        (7,    null, 3,         'new',     7.00,  '',        timestamp '2024-01-07 00:00:00', '-7'),
-        (null, 40,   null,      'new',     0.00,  'e@x.org', timestamp '2024-01-08 00:00:00', '8'),
-        (null, 50,   null,      'shipped', 10.00, 'é@x.org', timestamp '2024-01-09 00:00:00', '9'),
-        (10,   60,   4,         'new',     1.00,  'f@x.org', timestamp '2024-01-10 00:00:00', '0')
+        (5,    30,   2,         null,      null,  'c@x.org', timestamp '2024-01-05', '5'),
+        (6,    null, 3,         'Paid',    99.99, 'd@x',     timestamp '2024-01-06', '6'),
+        (7,    null, 3,         'new',     7.00,  '',        timestamp '2024-01-07', '-7'),
+        (null, 40,   null,      'new',     0.00,  'e@x.org', timestamp '2024-01-08', '8'),
+        (null, 50,   null,      'shipped', 10.00, 'é@x.org', timestamp '2024-01-09', '9'),
+        (10,   60,   4,         'new',     1.00,  'f@x.org', timestamp '2024-01-10', '0')
     ) t(id, customer, line, status, total, email, created_at, score)
 """
 """Ten rows with a NULL in every column, duplicates in some, a NaN and an empty text."""

@@ -103,10 +103,14 @@ def integer_keys(checks: Iterable[Check], columns: Iterable[SpoolColumn]) -> tup
     return tuple(name for name in dict.fromkeys(wanted) if name in integers)
 
 
-def other_tables(checks: Iterable[Check]) -> tuple[str, ...]:
-    """Other published tables the checks compare with, `schema.name`."""
-    tables = (check.options.to for check in checks if isinstance(check.options, Relationships))
-    return tuple(dict.fromkeys(tables))
+def other_tables(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    """Other published tables the checks compare with, `schema.name`, and columns of theirs."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for check in checks:
+        if isinstance(check.options, Relationships):
+            known = tables.get(check.options.to, ())
+            tables[check.options.to] = tuple(dict.fromkeys((*known, check.options.field)))
+    return tables
 
 
 def needs_source_count(checks: Iterable[Check]) -> bool:

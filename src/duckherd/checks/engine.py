@@ -102,7 +102,9 @@ def _confine(connection: DuckDBPyConnection, files: Files) -> None:
 
 
 def _view(connection: DuckDBPyConnection, name: str, files: Files) -> None:
-    connection.execute(f"create view {name} as select * from read_parquet([{_paths(files)}])")
+    # Files of an earlier version may lack a column that was added since.
+    scan = f"read_parquet([{_paths(files)}], union_by_name = true)"
+    connection.execute(f"create view {name} as select * from {scan}")
 
 
 def _paths(files: Files) -> str:

@@ -1,20 +1,14 @@
-"""Published tables as local Parquet files, for checks that look at more than the spool."""
+"""Other published tables, for checks that compare with them."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from duckherd.catalog.model import TableName
-from duckherd.errors import DuckherdError, LakeError
-
-if TYPE_CHECKING:
-    from duckherd.lake import Lake
-    from duckherd.lake.model import TableState
+from duckherd.errors import DuckherdError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +26,26 @@ class PublishedTables:
 
 @contextmanager
 def published_tables(
-    lake_url: str | None, tables: Sequence[str], temp: Path | None = None
+    lake_url: str | None, wanted: Mapping[str, Sequence[str]]
 ) -> Iterator[PublishedTables]:
-    """The current version of each table; what is not on local disk is fetched for as long."""
-    if not tables or lake_url is None:
-        yield PublishedTables({}, dict.fromkeys(tables, "there is no lake to look in"))
+    """The published version of each wanted table (`schema.name` -> columns).
+
+    What is not on local disk is fetched for as long as the context lasts.
+    """
+    if not wanted or lake_url is None:
+        yield PublishedTables({}, dict.fromkeys(wanted, "there is no lake to look in"))
         return
     from duckherd.lake import open_lake
+    from duckherd.lake.read import open_published
 
     files: dict[str, Sequence[Path]] = {}
     missing: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="duckherd-published-", dir=temp) as folder:
+    with ExitStack() as stack:
         lake = open_lake(lake_url)
-        for number, table in enumerate(tables):
-            target = Path(folder, str(number))
-            target.mkdir()
+        for table, columns in wanted.items():
             try:
-                state = lake.read_state(TableName.parse(table))[0]
-                files[table] = local_files(lake, state, target)
+                name = TableName.parse(table)
+                files[table] = stack.enter_context(open_published(lake, name, columns)).files
             except DuckherdError as error:
                 missing[table] = error.message
         yield PublishedTables(files, missing)
-
-
-def local_files(lake: Lake, state: TableState, folder: Path) -> tuple[Path, ...]:
-    """The objects of a published version as local files; fetched into `folder` if need be.
-
-    Raises LakeError where the table was never published or an object is gone.
-    """
-    if state.version == 0:
-        raise LakeError(
-            f"{state.table} is not published in {lake}", hint=f"duckherd run {state.table}"
-        )
-    files = []
-    for number, item in enumerate(state.objects):
-        file = lake.store.local(item.path)
-        if file is None:
-            file = folder / f"part-{number}.parquet"
-            if not lake.store.download(item.path, file):
-                raise LakeError(f"{lake}/{item.path} is gone, though {state.table} lists it")
-        files.append(file)
-    return tuple(files)

@@ -47,7 +47,7 @@ def run_checks(
         return ()
     resources = resources or Resources()
     with (
-        published_tables(context.lake, other_tables(checks), resources.temp) as others,
+        published_tables(context.lake, other_tables(checks)) as others,
         opened(files, others.files, resources) as connection,
     ):
         known = spans(connection, files, integer_keys(checks, columns))
