@@ -70,8 +70,9 @@ _ALLOCATED = """(
                                                                 ELSE p.hobt_id END
     WHERE p.object_id = o.object_id AND p.index_id IN (0, 1))"""
 
+# Names are nvarchar already on SQL Server; Babelfish sends them in a code page unless asked.
 _OBJECTS = """
-SELECT s.name, o.name, RTRIM(o.type), o.object_id,
+SELECT CAST(s.name AS nvarchar(128)), CAST(o.name AS nvarchar(128)), RTRIM(o.type), o.object_id,
        (SELECT SUM(p.rows) FROM sys.partitions p
         WHERE p.object_id = o.object_id AND p.index_id IN (0, 1)),
        {bytes}
@@ -82,7 +83,7 @@ WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0
 """
 
 _COLUMNS = """
-SELECT c.object_id, c.column_id, c.name, c.system_type_id, c.user_type_id,
+SELECT c.object_id, c.column_id, CAST(c.name AS nvarchar(128)), c.system_type_id, c.user_type_id,
        c.max_length, c.precision, c.scale, c.is_nullable,
        CASE WHEN c.is_computed = 1 OR c.generated_always_type > 0 THEN 1 ELSE 0 END, c.is_hidden
 FROM sys.columns c
@@ -101,8 +102,8 @@ WHERE e.class = 1 AND e.name = 'MS_Description' {only}
 """
 
 _KEYS = """
-SELECT i.object_id, i.name, i.is_primary_key, i.is_unique_constraint,
-       CASE WHEN {clustered} THEN 1 ELSE 0 END, c.name
+SELECT i.object_id, CAST(i.name AS nvarchar(128)), i.is_primary_key, i.is_unique_constraint,
+       CASE WHEN {clustered} THEN 1 ELSE 0 END, CAST(c.name AS nvarchar(128))
 FROM sys.indexes i
 JOIN sys.objects o ON o.object_id = i.object_id
 JOIN sys.index_columns x ON x.object_id = i.object_id AND x.index_id = i.index_id
@@ -173,7 +174,7 @@ def _column(table: int, row: Any, parts: _Parts) -> Column:
     number, name, system, user, max_length, precision, scale, nullable, generated, hidden = row
     # An alias type is shown as its base type. CLR types (hierarchyid, geometry, one's own)
     # have no base in sys.types: their own name stays.
-    base = parts.types.get(system) or parts.types[user]
+    base = parts.types.get(system) or parts.types.get(user, "unknown")
     base = _STANDARD.get(base, base)
     length = _length(base, max_length)
     exact = base in {"decimal", "numeric"}

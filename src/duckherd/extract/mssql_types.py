@@ -27,9 +27,8 @@ _STYLES = {
     "datetimeoffset": ("varchar(34)", 121),
     "float": ("varchar(40)", 3),
     "real": ("varchar(40)", 3),
-    "money": ("varchar(40)", 2),
-    "smallmoney": ("varchar(40)", 2),
 }
+_MONEY = {"money": "decimal(19,4)", "smallmoney": "decimal(10,4)"}
 _WORDS = {"char", "varchar", "nchar", "nvarchar"}
 _BINARY = {"binary", "varbinary", "image", "rowversion"}
 # Types the driver cannot read or reads as something else, and what carries them.
@@ -137,6 +136,11 @@ def _variant(name: str) -> str:
         f"WHEN '{base}' THEN CONVERT(nvarchar(max), CAST({name} AS {_bounded(base)}), {style})"
         for base, (_, style) in styles.items()
     )
+    # Money prints two of its four digits unless it is a decimal.
+    cases += " " + " ".join(
+        f"WHEN '{base}' THEN CONVERT(nvarchar(max), CAST(CAST({name} AS {base}) AS {decimal}))"
+        for base, decimal in _MONEY.items()
+    )
     kind = f"CAST(SQL_VARIANT_PROPERTY({name}, 'BaseType') AS varchar(128))"
     return f"CASE {kind} {cases} ELSE CAST({name} AS nvarchar(max)) END"
 
@@ -152,6 +156,8 @@ def printed(column: Column, expression: str) -> str:
         kind, style = _STYLES[base]
         # Babelfish pads numbers to the width of the text.
         return f"LTRIM(RTRIM(CONVERT({kind}, {expression}, {style})))"
+    if base in _MONEY:
+        return f"CONVERT(varchar(50), CAST({expression} AS {_MONEY[base]}))"
     if base == "uniqueidentifier":
         return f"CONVERT(char(36), {expression})"
     if base in _WORDS:
