@@ -96,6 +96,18 @@ REPLACED: tuple[tuple[Any, str], ...] = (
 )
 """What `install_in_child` replaces, for the test that notices changes."""
 
+RELIED_UPON: tuple[tuple[Any, str], ...] = (
+    (flow_engine, "run_flow"),
+    (flow_engine, "load_flow"),
+    (flow_engine.FlowRunEngine, "initialize_run"),
+    (flow_engine.FlowRunEngine, "setup_run_context"),
+    (FlowRunExecutor, "submit"),
+    (CancellationManager, "cancel"),
+    (ControlChannel, "signal"),
+    (ProcessManager, "kill"),
+)
+"""Private code whose behaviour the worker counts on, for the same test."""
+
 
 def install_in_child(
     attempt_id: Callable[[], str | None],

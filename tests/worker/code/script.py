@@ -1,3 +1,4 @@
+# ruff: noqa: D103 - flows named for what they do
 """A flow only reachable as a script."""
 
 import json

@@ -1,3 +1,4 @@
+# ruff: noqa: D103, ASYNC240 - flows named for what they do
 """Flows of the worker's tests; each does one thing a worker must cope with."""
 
 import ctypes
