@@ -101,15 +101,19 @@ class World:
         return Counter(self.truth.values())
 
 
-def simulate(tables: int, days: int, end: date, seed: int = 7) -> World:
-    """A world of that many tables and days, ending at midnight UTC of `end`."""
+def simulate(tables: int, days: int, end: date, seed: int = 7, *, uneven: bool = False) -> World:
+    """A world of that many tables and days, ending at midnight UTC of `end`.
+
+    `uneven`: most tables are well and a few are ill, as in life; else all fail alike.
+    """
     random_ = random.Random(seed)  # one seed, one world
     now = datetime(end.year, end.month, end.day, tzinfo=UTC)
     world = World(end - timedelta(days=days), now)
     for number in range(tables):
         table = _table(number, world, random_)
         world.tables.append(table)
-        _live(table, world, random_)
+        illness = random_.choices((0.02, 0.3, 3.0), (82, 15, 3))[0] if uneven else 1.0
+        _live(table, world, random_, illness)
     return world
 
 
@@ -144,7 +148,7 @@ def _table(number: int, world: World, random_: random.Random) -> SimTable:
     )
 
 
-def _live(table: SimTable, world: World, random_: random.Random) -> None:
+def _live(table: SimTable, world: World, random_: random.Random, illness: float) -> None:
     slots = list(_slots(table, world))
     for index, due in enumerate(slots):
         following = slots[index + 1] if index + 1 < len(slots) else _after(table, due)
@@ -160,7 +164,7 @@ def _live(table: SimTable, world: World, random_: random.Random) -> None:
             # Its last night may have been good; otherwise it was removed before it was due.
             fault = "good"
         else:
-            fault = _draw(table, random_)
+            fault = _draw(table, random_, illness)
         world.truth[key] = TRUTH.get(fault, fault)
         for run in _runs(table, due, deadline, following, fault, random_):
             world.runs.append(run)
@@ -171,9 +175,9 @@ def _live(table: SimTable, world: World, random_: random.Random) -> None:
             world.runs.append(_noise(table, deadline, random_))
 
 
-def _draw(table: SimTable, random_: random.Random) -> str:
+def _draw(table: SimTable, random_: random.Random, illness: float) -> str:
     names, weights = zip(*FAULTS, strict=True)
-    fault = random_.choices(names, weights)[0]
+    fault = random_.choices(names, [weights[0], *(illness * each for each in weights[1:])])[0]
     if fault == "stale" and not table.freshness:
         return "good"
     if fault == "repaired-late" and table.deadline is None:

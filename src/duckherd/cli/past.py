@@ -40,14 +40,14 @@ class Past:
     ui_url: str | None
 
     def judge(self, window: str | None = None, days: float | None = None) -> Judged:
-        """Judge the herd; slots go back as far as the longest window, or `days`."""
+        """Judge the herd; slots go back as far as the longest window, and `days`."""
         from duckherd.history.tables import read_herd
         from duckherd.report.judged import judge
 
         asked = seconds(window)
         known = self.store.get("fetched_at")
         now = datetime.fromisoformat(known).timestamp() if known else 0.0
-        start = now - (days * 86400 if days else asked or self._longest_window())
+        start = now - max((days or 0) * 86400, asked or self._longest_window())
         return judge(read_herd(self.store, start), start, asked)
 
     def _longest_window(self) -> float:

@@ -1,0 +1,19 @@
+(()=>{const $=id=>document.getElementById(id),grid=$("grid"),body=$("rows");if(!grid)return;
+let order=[...body.rows];const num=(r,i)=>parseFloat(r.cells[i].textContent)||(r.cells[i].textContent.trim()=="–"?1e9:0);
+const by={"":null,name:r=>r.cells[0].textContent.trim(),left:r=>num(r,4),attained:r=>num(r,3)};
+const asked=()=>$("q").value||$("owner").value||$("tag").value||$("state").value;
+function filter(){const q=$("q").value.toLowerCase(),o=$("owner").value,t=$("tag").value,s=$("state").value;let n=0;
+for(const r of body.rows){const d=r.dataset,ok=(!q||r.cells[0].textContent.toLowerCase().includes(q))&&(!o||d.o==o)&&(!t||(" "+d.t+" ").includes(" "+t+" "))&&(!s||d.s==s);r.hidden=!ok;n+=ok}
+grid.classList.toggle("all",!!asked()||grid.dataset.all=="1");$("found").textContent=asked()?n+" of "+body.rows.length+" tables":""}
+function sort(){const k=by[$("sort").value];let rows=[...order];if(k)rows.sort((a,b)=>{const x=k(a),y=k(b);return x<y?-1:x>y?1:0});
+rows.forEach((r,i)=>{r.classList.toggle("more",i>=25);body.append(r)});filter()}
+for(const id of["q","owner","tag","state"])$(id).addEventListener("input",filter);$("sort").addEventListener("input",sort);
+const all=$("all");if(all)all.addEventListener("click",()=>{grid.dataset.all="1";all.hidden=true;filter()});
+body.addEventListener("click",e=>{const s=e.target.closest("svg.bar");if(s&&!e.target.closest("a")){location.hash=s.closest("tr").cells[0].querySelector("a").getAttribute("href")}});
+let from=null;const page=()=>{const t=location.hash&&document.getElementById(decodeURIComponent(location.hash.slice(1)));return t&&t.closest(".page")};
+addEventListener("hashchange",()=>{const p=page();document.body.style.overflow=p?"hidden":"";if(p)p.focus({preventScroll:true});else if(from){from.focus({preventScroll:true});from=null}});
+addEventListener("click",e=>{if(!page()&&e.target.closest("a[href^='#t']"))from=e.target.closest("a")},true);
+const close=()=>{const y=scrollY;history.pushState(null,"",location.pathname+location.search);location.hash="#";scrollTo(0,y)};
+addEventListener("keydown",e=>{if(e.key=="Escape"&&page())close()});
+addEventListener("click",e=>{if(e.target.closest(".close")){e.preventDefault();close()}});
+window.duckherd={refilter:()=>{order=[...body.rows];sort()}}})();
