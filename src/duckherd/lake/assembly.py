@@ -102,15 +102,20 @@ def _footer(path: Path) -> tuple[int, Struct]:
         if start < len(_MAGIC) or not trailer.endswith(_MAGIC):
             raise LakeError(f"{path} is not a whole Parquet file")
         length = int.from_bytes(trailer[:4], "little")
+        if length > start - len(_MAGIC):
+            raise LakeError(f"{path} is not a whole Parquet file: its footer is longer than it")
         return start - length, _decoded(file, start - length, length, path)
 
 
 def _decoded(file: IO[bytes], start: int, length: int, path: Path) -> Struct:
     file.seek(start)
     try:
-        return thrift.decode(file.read(length))
-    except (IndexError, ValueError) as error:
+        footer = thrift.decode(file.read(length))
+    except (IndexError, ValueError, RecursionError) as error:
         raise LakeError(f"the footer of {path} cannot be read: {error}") from error
+    if any(thrift.find(footer, field) is None for field in (_SCHEMA, _ROWS, _ROW_GROUPS)):
+        raise LakeError(f"the footer of {path} tells no schema or no rows")
+    return footer
 
 
 def _shift(groups: list[Struct], by: int) -> None:
