@@ -138,14 +138,11 @@ def limited(
 
 @contextlib.contextmanager
 def translated(source: Source, table: TableName | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors into ours; drop the engine where the connection is gone."""
+    """Turn DuckDB's errors into ours."""
     try:
         yield
     except duckdb.Error as error:
-        found = translate(str(error), source, table)
-        if isinstance(found, SourceUnreachable):
-            scanner.discard(attachment(source))
-        raise found from None
+        raise translate(str(error), source, table) from None
 
 
 # The driver hands on the server's texts without their numbers; these are the texts of the

@@ -136,14 +136,11 @@ def _set_locally(settings: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def translated(source: Source, table: TableName | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors into ours; drop the engine where the connection is gone."""
+    """Turn DuckDB's errors into ours."""
     try:
         yield
     except duckdb.Error as error:
-        found = translate(str(error), source, table)
-        if isinstance(found, SourceUnreachable):
-            scanner.discard(attachment(source))
-        raise found from None
+        raise translate(str(error), source, table) from None
 
 
 # The driver hands on texts, not codes; these are the texts of the codes that matter. Those of

@@ -1,9 +1,9 @@
 """DuckDB with one source attached, kept for the life of the process.
 
 Connecting costs tens of milliseconds and the server a process; a warm worker reads
-table after table of the same source, so the attached engine stays. DuckDB checks a
-pooled connection before it hands it out again; an engine whose connection broke is
-dropped by `discard`.
+table after table of the same source, so the attached engine stays. Its pool asks a
+connection for a sign of life before it hands it out again, so a broken one is replaced
+unseen; closing an engine with a broken connection would crash DuckDB 1.5.5.
 """
 
 from __future__ import annotations
@@ -79,15 +79,6 @@ def engine(attachment: Attachment) -> duckdb.DuckDBPyConnection:
                 connection.execute(statement)
             _engines[key] = connection
         return _engines[key]
-
-
-def discard(attachment: Attachment) -> None:
-    """Drop the engine, so that the next use connects anew."""
-    with _lock:
-        connection = _engines.pop((os.getpid(), attachment), None)
-    if connection is not None:
-        with contextlib.suppress(duckdb.Error):
-            connection.close()
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from duckherd.catalog import sqlite as lite
 from duckherd.catalog.model import Table, TableName
 from duckherd.catalog.source import Source
 from duckherd.catalog.sqlite_connection import session, translate
-from duckherd.errors import DuckherdError, SourceBusy, SourceError, TableNotFound
+from duckherd.errors import DuckherdError, ParameterError, SourceBusy, SourceError, TableNotFound
 from duckherd.extract import parquet
 from duckherd.extract.carried import not_carried
 from duckherd.extract.model import Extract, Request
@@ -76,7 +76,7 @@ def _extract(request: Request) -> Extract:
             SqliteExpressions(shapes),
             only=request.key if request.keys_only else None,
         )
-        ends = _bounds(connection, request, table)
+        ends = _bounds(connection, request, table, shapes)
         sql = f"SELECT {select_list(columns, quote)} FROM {_from(request, ends.condition)}"
         path = request.spool / "part-0000.parquet"
         batches = Batches(
@@ -115,7 +115,9 @@ def _from(request: Request, condition: str | None) -> str:
     return f"{quote(request.table.name)}{where}"
 
 
-def _bounds(connection: sqlite3.Connection, request: Request, table: Table) -> Bounds:
+def _bounds(
+    connection: sqlite3.Connection, request: Request, table: Table, shapes: Mapping[str, Shape]
+) -> Bounds:
     window = request.window
     if window is None:
         return Bounds()
@@ -128,7 +130,18 @@ def _bounds(connection: sqlite3.Connection, request: Request, table: Table) -> B
         found = connection.execute(sql).fetchone()[0]
         return None if found is None else str(found)
 
-    return bounds(window, column, literal, newest)
+    # A column without a declared type has no affinity: it compares numbers with numbers only.
+    shape_ = shapes.get(window.column)
+    numeric = shape_ is None or shape_.arrow in {"int64", "double"}
+    return bounds(window, column, _number if numeric else literal, newest)
+
+
+def _number(bound: str) -> str:
+    try:
+        float(bound)
+    except ValueError:
+        raise ParameterError(f"{bound!r} is not a number, which the cursor is") from None
+    return bound
 
 
 def _shapes(connection: sqlite3.Connection, table: Table) -> Mapping[str, Shape]:
