@@ -25,9 +25,10 @@ from duckherd.extract.mssql_plan import Plan, measured, plan_of
 from duckherd.extract.mssql_reader import read_slice
 from duckherd.extract.mssql_slices import boundaries, ranges, slice_count, slice_key
 from duckherd.extract.mssql_types import base_type
-from duckherd.extract.mssql_window import Bounds, cursor_column, fix, rowversion_ceiling
+from duckherd.extract.mssql_window import cursor_column, fix, rowversion_ceiling
 from duckherd.extract.parquet import extract_of, now
 from duckherd.extract.retry import with_retry
+from duckherd.extract.window import Bounds
 
 # Seconds to wait for the lock under which parallel readers begin: a waiting table lock
 # holds up writers, so it is short, and without it one connection reads the table.
@@ -98,7 +99,7 @@ def _described(connection: Any, request: Request) -> tuple[Any, Table]:
 def _ceiling(connection: Any, plan: Plan) -> int | None:
     """Asked before the view begins: what commits in between is then in the view."""
     window = plan.request.window
-    if window is None or base_type(cursor_column(plan.table, window)) != "rowversion":
+    if window is None or base_type(cursor_column(plan.table, window, plan.rules)) != "rowversion":
         return None
     return rowversion_ceiling(connection, plan.server)
 
@@ -172,8 +173,8 @@ def _end(connection: Any) -> None:
 def _windowed(connection: Any, plan: Plan, ceiling: int | None) -> tuple[Plan, Bounds]:
     request = plan.request
     if request.window is None:
-        return plan, Bounds(None, None, None)
-    bounds = fix(connection, plan.table, request.window, request.where, ceiling)
+        return plan, Bounds()
+    bounds = fix(connection, request, plan.table, request.window, ceiling)
     if bounds.condition is not None:
         plan = replace(plan, conditions=(*plan.conditions, bounds.condition))
     return plan, bounds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,38 +11,23 @@ from duckherd.catalog.mssql import quote, quote_table
 from duckherd.catalog.mssql_connection import Server, rows
 from duckherd.duration import parse_duration
 from duckherd.errors import ParameterError, SourceError
-from duckherd.extract.model import Window
+from duckherd.extract.model import Request, Window
 from duckherd.extract.mssql_types import base_type, literal, printed
+from duckherd.extract.rules import ColumnRule
+from duckherd.extract.window import Bounds, check_cursor
 
 _WHOLE = {"tinyint", "smallint", "int", "bigint", "decimal", "numeric", "money", "smallmoney"}
+_UNORDERED = {
+    "text", "ntext", "image", "xml", "json", "bit", "geometry", "geography", "sql_variant",
+}  # fmt: skip
 _MOMENTS = {"datetime", "smalldatetime", "datetime2", "datetimeoffset"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A window whose bounds are fixed.
-
-    Attributes:
-        condition: for WHERE; None reads every row.
-        lower: effective, after `lookback`.
-        watermark: what the next run starts from; None where nothing is known.
-    """
-
-    condition: str | None
-    lower: str | None
-    watermark: str | None
-
-
-def cursor_column(table: Table, window: Window) -> Column:
+def cursor_column(table: Table, window: Window, rules: Mapping[str, ColumnRule]) -> Column:
     """The column of a window. Raises ParameterError where it cannot be a cursor."""
-    column = table.column(window.column)
-    if column is None:
-        raise ParameterError(
-            f"{table.name} has no column {window.column!r} to use as cursor",
-            hint=f"columns are {', '.join(c.name for c in table.columns[:10])}",
-        )
-    if base_type(column) in {"text", "ntext", "image", "xml", "json", "bit", "geometry",
-                             "geography", "sql_variant"}:  # fmt: skip
+    check_cursor(window, table, rules)
+    column = next(c for c in table.columns if c.name == window.column)
+    if base_type(column) in _UNORDERED:
         raise ParameterError(f"{table.name}: {column.type} cannot be a cursor ({column.name!r})")
     return column
 
@@ -59,13 +44,13 @@ def rowversion_ceiling(connection: Any, server: Server) -> int | None:
 
 
 def fix(
-    connection: Any, table: Table, window: Window, where: str | None, ceiling: int | None
+    connection: Any, request: Request, table: Table, window: Window, ceiling: int | None
 ) -> Bounds:
-    """Fix the bounds in the connection's view of the table.
+    """Fix the window's bounds in the connection's view of the table.
 
-    `where` is the user's condition, `ceiling` what `rowversion_ceiling` found.
+    `ceiling` is what `rowversion_ceiling` found.
     """
-    column = cursor_column(table, window)
+    column, where = cursor_column(table, window, request.columns), request.where
     lower = _normal(connection, column, window.lower)
     upper = (
         _maximum(connection, table, column, where, ceiling)
