@@ -75,6 +75,7 @@ class _Fetch:
         self.progress = progress
         self.stored = 0
         self.gone = 0
+        self.changed = False
 
     def run(self) -> Fetched:
         last = self._remembered("fetched_at")
@@ -90,6 +91,8 @@ class _Fetch:
         if everything:
             self.store.set("counted_at", self.now.isoformat())
         self.store.set("fetched_at", self.now.isoformat())
+        if self.changed or versions or self.gone:
+            self.store.set("changed", self.now.isoformat())
         return Fetched(self.stored, versions, self.gone)
 
     def _remembered(self, key: str) -> datetime | None:
@@ -97,7 +100,7 @@ class _Fetch:
         return datetime.fromisoformat(text) if text else None
 
     def _keep(self, runs: Sequence[Json]) -> None:
-        self.store.upsert_runs([run_row(run) for run in runs])
+        self.changed |= self.store.upsert_runs([run_row(run) for run in runs])
         self.stored += len(runs)
         self.progress(self.stored)
 

@@ -103,12 +103,24 @@ class Store:
         """All rows of a query."""
         return self.db.execute(sql, list(values) or None).fetchall()
 
-    def upsert_runs(self, rows: Sequence[Row]) -> None:
-        """Put runs in, replacing those of the same id, in one transaction."""
-        if rows:
-            self.db.begin()
-            self._replace("run", RUN, rows)
-            self.db.commit()
+    def upsert_runs(self, rows: Sequence[Row]) -> bool:
+        """Put runs in, replacing those of the same id, in one transaction.
+
+        Returns whether any is new or in another state than before.
+        """
+        if not rows:
+            return False
+        keys = [f"{row['id']} {row['state_name']} {row['attempts']}" for row in rows]
+        (known,) = self.query(
+            "select count(*) from run where id in (select unnest(?::uuid[])) "
+            "and concat_ws(' ', id, state_name, attempts) in (select unnest(?))",
+            [row["id"] for row in rows],
+            keys,
+        )[0]
+        self.db.begin()
+        self._replace("run", RUN, rows)
+        self.db.commit()
+        return bool(known != len(rows))
 
     def mark_gone(self, ids: Sequence[str]) -> None:
         """The server no longer has these runs."""

@@ -75,7 +75,7 @@ def _percent(value: float | None) -> str:
 
 
 def _budget_left(bad: int, allowed: float) -> str:
-    return f"{allowed - bad:,.0f}" if allowed else "0"
+    return f"{allowed - bad:,.0f}".replace("-", "−")
 
 
 def restored(judged: Judged) -> Restore:

@@ -1,5 +1,5 @@
 (()=>{const $=id=>document.getElementById(id),grid=$("grid"),body=$("rows");if(!grid)return;
-let order=[...body.rows];const num=(r,i)=>parseFloat(r.cells[i].textContent)||(r.cells[i].textContent.trim()=="–"?1e9:0);
+let order=[...body.rows];const num=(r,i)=>{const v=parseFloat(r.cells[i].textContent.replace("−","-"));return isNaN(v)?1e9:v};
 const by={"":null,name:r=>r.cells[0].textContent.trim(),left:r=>num(r,4),attained:r=>num(r,3)};
 const asked=()=>$("q").value||$("owner").value||$("tag").value||$("state").value;
 function filter(){const q=$("q").value.toLowerCase(),o=$("owner").value,t=$("tag").value,s=$("state").value;let n=0;
@@ -10,10 +10,13 @@ rows.forEach((r,i)=>{r.classList.toggle("more",i>=25);body.append(r)});filter()}
 for(const id of["q","owner","tag","state"])$(id).addEventListener("input",filter);$("sort").addEventListener("input",sort);
 const all=$("all");if(all)all.addEventListener("click",()=>{grid.dataset.all="1";all.hidden=true;filter()});
 body.addEventListener("click",e=>{const s=e.target.closest("svg.bar");if(s&&!e.target.closest("a")){location.hash=s.closest("tr").cells[0].querySelector("a").getAttribute("href")}});
-let from=null;const page=()=>{const t=location.hash&&document.getElementById(decodeURIComponent(location.hash.slice(1)));return t&&t.closest(".page")};
-addEventListener("hashchange",()=>{const p=page();document.body.style.overflow=p?"hidden":"";if(p)p.focus({preventScroll:true});else if(from){from.focus({preventScroll:true});from=null}});
+let from=null;const id=()=>decodeURIComponent(location.hash.slice(1));
+const page=()=>{const t=id()&&($(id())||$(id().split("-")[0]));return t&&t.closest(".page")};
+addEventListener("hashchange",()=>{const p=page();document.body.style.overflow=p?"hidden":"";if(p){if(window.htmx&&!p.dataset.open){p.dataset.open=1;htmx.trigger(p,"open")}p.focus({preventScroll:true})}else if(from){from.focus({preventScroll:true});from=null}});
 addEventListener("click",e=>{if(!page()&&e.target.closest("a[href^='#t']"))from=e.target.closest("a")},true);
 const close=()=>{const y=scrollY;history.pushState(null,"",location.pathname+location.search);location.hash="#";scrollTo(0,y)};
 addEventListener("keydown",e=>{if(e.key=="Escape"&&page())close()});
 addEventListener("click",e=>{if(e.target.closest(".close")){e.preventDefault();close()}});
-window.duckherd={refilter:()=>{order=[...body.rows];sort()}}})();
+const close_all=()=>{for(const p of document.querySelectorAll(".page[data-open]"))if(p!=page())delete p.dataset.open};addEventListener("hashchange",close_all);
+addEventListener("htmx:afterSettle",e=>{const t=e.target;if(t.id=="rows"){order=[...t.rows];sort()}else if(t.closest&&t.closest(".page")&&id().includes("-")){const h=location.hash;history.replaceState(null,"","#");location.hash=h}});
+})();
