@@ -22,7 +22,7 @@ from duckherd.worker.run_isolation import run_surroundings, undone
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from prefect.flows import Flow
 
@@ -40,9 +40,9 @@ class _Child:
     runs: int = 0
     loaded: bool = False
     """Whether the current run's flow could be imported."""
-    attempt_id: str | None = None
-    outcome: tuple[str, str] | None = None
-    """Type and name of the state the current run was left in."""
+    current: internals.CurrentRun = field(
+        default_factory=lambda: internals.CurrentRun(str(os.getpid()))
+    )
     inbox: queue.SimpleQueue[protocol.Message | None] = field(default_factory=queue.SimpleQueue)
 
 
@@ -54,7 +54,7 @@ def serve(sock: socket.socket, code: ImportedCode, max_runs: int, max_rss_bytes:
     """
     child = _Child(sock, code, max_runs, max_rss_bytes)
     _become_own_process()
-    internals.install_in_child(lambda: child.attempt_id, str(os.getpid()), _keep_outcome(child))
+    internals.install_in_child(child.current)
     threading.Thread(target=_receive, args=(child,), daemon=True, name="worker-messages").start()
     with _shared_client():
         while (message := child.inbox.get()) is not None:
@@ -77,13 +77,6 @@ def _shared_client() -> Iterator[None]:
     # its connection, CSRF token and version check.
     with internals.SyncClientContext():
         yield
-
-
-def _keep_outcome(child: _Child) -> Callable[[internals.EngineOutcomeReceipt], None]:
-    def keep(receipt: internals.EngineOutcomeReceipt) -> None:
-        child.outcome = (receipt.state_type or "", receipt.state_name or "")
-
-    return keep
 
 
 def _receive(child: _Child) -> None:
@@ -122,10 +115,11 @@ def _reason_to_retire(
 ) -> str | None:
     if exit_code and child.loaded:
         return f"the run exited with code {exit_code}"
-    if internals.get_intent() is not None:
-        return "the run was terminated"
-    if child.outcome and (child.outcome[0] == "CRASHED" or child.outcome[1] == "TimedOut"):
-        return f"the run ended {child.outcome[1]}"
+    outcome = child.current.outcome
+    if child.loaded and outcome is None:
+        return "the run was stopped"
+    if outcome and (outcome.state_type == "CRASHED" or outcome.state_name == "TimedOut"):
+        return f"the run ended {outcome.state_name}"
     left = set(threading.enumerate()) - threads_before
     if names := [thread.name for thread in left if not thread.daemon]:
         return f"the run left threads behind: {', '.join(names)}"
@@ -151,13 +145,11 @@ def _resident_bytes() -> int:
 
 def _run(child: _Child, run: protocol.Run) -> int:
     flow_run = internals.FlowRun.model_validate_json(run.flow_run)
-    child.attempt_id, child.outcome, child.loaded = str(flow_run.id), None, False
+    child.loaded = False
+    child.current.begin(flow_run)
     internals.prime_related(run.related)
-    try:
-        with run_surroundings(run.env, run.working_dir, stream_output=run.stream_output):
-            return _attempt(child, flow_run, run.entrypoint)
-    finally:
-        child.attempt_id = None
+    with run_surroundings(run.env, run.working_dir, stream_output=run.stream_output):
+        return _attempt(child, flow_run, run.entrypoint)
 
 
 def _attempt(child: _Child, flow_run: internals.FlowRun, entrypoint: str | None) -> int:

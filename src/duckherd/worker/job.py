@@ -10,6 +10,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessVariables
 from pydantic import Field
 
 from duckherd.worker import protocol
+from duckherd.worker.process import ProcessKey
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
@@ -67,17 +68,13 @@ def plan_run(
     """Decide what kind of process a run needs and what it is told."""
     from duckherd.worker.attempts import RunPlan
     from duckherd.worker.pool import ProcessSpec
-    from duckherd.worker.process import ProcessKey
 
     variables = {name: value for name, value in configuration.env.items() if value is not None}
     module = _module_of(deployment)
     folder = _folder_of(configuration, deployment)
     return RunPlan(
         spec=ProcessSpec(
-            key=ProcessKey.of(
-                {name: value for name, value in variables.items() if not _is_run_only(name)},
-                folder or (_code_folder(deployment) if module else None),
-            ),
+            key=process_key(variables, folder or (_code_folder(deployment) if module else None)),
             isolation=configuration.isolation if module else "fork",
             max_runs=configuration.max_runs_per_process,
             max_rss_bytes=configuration.max_memory_mib * 2**20,
@@ -143,6 +140,14 @@ def _is_run_only(name: str) -> bool:
 
 def _true(value: str | None) -> bool:
     return (value or "").lower() in {"1", "true", "yes", "on", "t", "y"}
+
+
+def process_key(variables: dict[str, str], code_dir: str | None) -> ProcessKey:
+    """What a run with these variables must have in common with others to share a process."""
+    shared = {name: value for name, value in variables.items() if not _is_run_only(name)}
+    # The worker has compared the versions; a server that restarts fails no new process.
+    shared.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
+    return ProcessKey.of(shared, code_dir)
 
 
 def base_environment() -> dict[str, str]:

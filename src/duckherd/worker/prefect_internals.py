@@ -12,6 +12,7 @@ import contextvars
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,7 +22,6 @@ from prefect._internal.attempt_control import AttemptConclusion, EngineOutcomeRe
 from prefect._internal.control_listener import (
     clear_intent,
     configure_from_env,
-    get_intent,
     report_engine_outcome,
 )
 from prefect._internal.metrics import RunMetrics
@@ -56,7 +56,7 @@ __all__ = [
     "AttemptConclusion",
     "CancellationManager",
     "ControlChannel",
-    "EngineOutcomeReceipt",
+    "CurrentRun",
     "EventEmitter",
     "FlowRun",
     "FlowRunExecutor",
@@ -71,7 +71,6 @@ __all__ = [
     "create_isolated_termination_scope",
     "drive_flow_result",
     "flow_run_logger",
-    "get_intent",
     "handle_engine_signals",
     "install_in_child",
     "load_flow",
@@ -93,6 +92,8 @@ REPLACED: tuple[tuple[Any, str], ...] = (
     (results, "_aread_server_default_result_storage_block_id"),
     (SyncPrefectClient, "update_flow_run"),
     (PrefectClient, "update_flow_run"),
+    (SyncPrefectClient, "read_flow_run"),
+    (PrefectClient, "read_flow_run"),
 )
 """What `install_in_child` replaces, for the test that notices changes."""
 
@@ -109,22 +110,40 @@ RELIED_UPON: tuple[tuple[Any, str], ...] = (
 """Private code whose behaviour the worker counts on, for the same test."""
 
 
-def install_in_child(
-    attempt_id: Callable[[], str | None],
-    infrastructure_pid: str,
-    on_outcome: Callable[[EngineOutcomeReceipt], None],
-) -> None:
-    """Replace what costs a second or a request per run, once in a child's life.
+@dataclass
+class CurrentRun:
+    """What the replaced parts know of the run this process is running."""
 
-    Args:
-        attempt_id: the id of the flow run this process is running now.
-        infrastructure_pid: stored with that flow run in the update the engine makes anyway.
-        on_outcome: told of each conclusion the engine reports.
-    """
+    infrastructure_pid: str
+    """Stored with the flow run in the update the engine makes anyway."""
+    flow_run: FlowRun | None = None
+    outcome: EngineOutcomeReceipt | None = None
+    """How the engine says it concluded."""
+    unread: bool = False
+    """Whether the engine has yet to read the flow run it was given."""
+
+    def begin(self, flow_run: FlowRun) -> None:
+        self.flow_run, self.outcome, self.unread = flow_run, None, True
+
+    def is_about(self, flow_run_id: UUID) -> bool:
+        return self.flow_run is not None and self.flow_run.id == flow_run_id
+
+    def take_as_read(self) -> FlowRun | None:
+        """The flow run as the server has it now that it is Running, once."""
+        run = self.flow_run
+        if not self.unread or run is None or run.state is None or not run.state.is_running():
+            return None
+        self.unread = False
+        start = run.start_time or run.state.timestamp
+        return run.model_copy(update={"run_count": run.run_count + 1, "start_time": start})
+
+
+def install_in_child(current: CurrentRun) -> None:
+    """Replace what costs a second or a request per run, once in a child's life."""
     replacements = {
         "_send_heartbeats": _send_heartbeats,
         "observe_flow_run_suspension": _suspension_is_relayed,
-        "report_engine_outcome": _reporting_to(on_outcome),
+        "report_engine_outcome": _reporting_to(current),
         "_read_server_default_result_storage_block_id": _remembered(
             results._read_server_default_result_storage_block_id  # noqa: SLF001
         ),
@@ -133,9 +152,11 @@ def install_in_child(
         ),
     }
     for owner, name in REPLACED:
+        original = getattr(owner, name)
         if name == "update_flow_run":
-            original = getattr(owner, name)
-            setattr(owner, name, _with_pid(original, attempt_id, infrastructure_pid))
+            setattr(owner, name, _with_pid(original, current))
+        elif name == "read_flow_run":
+            setattr(owner, name, _as_read(original, current))
         else:
             setattr(owner, name, replacements[name])
 
@@ -184,9 +205,9 @@ def request_suspension(flow_run_id: str, state: str) -> None:
     mark_flow_run_suspension_requested(UUID(flow_run_id), State.model_validate_json(state))
 
 
-def _reporting_to(on_outcome: Callable[[EngineOutcomeReceipt], None]) -> Callable[..., bool]:
+def _reporting_to(current: CurrentRun) -> Callable[..., bool]:
     def report(receipt: EngineOutcomeReceipt) -> bool:
-        on_outcome(receipt)
+        current.outcome = receipt
         return report_engine_outcome(receipt)
 
     return report
@@ -214,15 +235,28 @@ def _remembered_async(read: Callable[[], Any]) -> Callable[[], Any]:
     return remembered
 
 
-def _with_pid(
-    original: Callable[..., Any], attempt_id: Callable[[], str | None], pid: str
-) -> Callable[..., Any]:
+def _with_pid(original: Callable[..., Any], current: CurrentRun) -> Callable[..., Any]:
     def update_flow_run(self: Any, flow_run_id: UUID, *args: Any, **kwargs: Any) -> Any:
-        if "empirical_policy" in kwargs and str(flow_run_id) == attempt_id():
-            kwargs.setdefault("infrastructure_pid", pid)
+        if "empirical_policy" in kwargs and current.is_about(flow_run_id):
+            kwargs.setdefault("infrastructure_pid", current.infrastructure_pid)
         return original(self, flow_run_id, *args, **kwargs)
 
     return update_flow_run
+
+
+def _as_read(original: Callable[..., Any], current: CurrentRun) -> Callable[..., Any]:
+    def read_flow_run(self: Any, flow_run_id: UUID) -> Any:
+        # The engine reads the run it has just set Running; the answer is known.
+        known = current.take_as_read() if current.is_about(flow_run_id) else None
+        if known is None:
+            return original(self, flow_run_id)
+        return _already(known) if isinstance(self, PrefectClient) else known
+
+    return read_flow_run
+
+
+async def _already(flow_run: FlowRun) -> FlowRun:
+    return flow_run
 
 
 class _Named:

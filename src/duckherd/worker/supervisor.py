@@ -103,7 +103,9 @@ class Supervisor:
         return (result.status_code, result.handle.pid) if result else (None, None)
 
     async def hand_back(self, flow_run_id: UUID, grace_seconds: float) -> bool:
-        """Stop a run without giving it a final state; whether it agreed to that."""
+        """Stop a run without giving it a final state; whether it has none."""
+        if self._processes.get(flow_run_id) is None:
+            return True  # claimed, but no process has begun it
         status = await self._control.signal(flow_run_id, "reschedule")
         try:
             await self._processes.kill(flow_run_id, grace_seconds)

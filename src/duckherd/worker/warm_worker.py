@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.abc
 import httpx
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.settings import PREFECT_WORKER_QUERY_SECONDS
 from prefect.states import AwaitingRetry
 from prefect.types._datetime import now
@@ -26,13 +26,15 @@ from duckherd.worker.job import (
     WarmVariables,
     base_environment,
     plan_run,
+    process_key,
     related_names,
 )
 from duckherd.worker.pool import WarmPool
-from duckherd.worker.process import ProcessKey
 from duckherd.worker.support import unsupported_reason
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from prefect.client.schemas.objects import Flow, FlowRun
     from prefect.client.schemas.responses import DeploymentResponse, WorkerFlowRunResponse
 
@@ -77,6 +79,9 @@ class WarmWorker(ProcessWorker):
             self._prefetch_seconds, 1 + 1.3 * PREFECT_WORKER_QUERY_SECONDS.value()
         )
         self._backlog = Backlog()
+        self._polling = anyio.Lock()
+        self._released: set[UUID] = set()
+        """Runs that ended while a poll was under way: its answer may still contain them."""
         self._timer: asyncio.TimerHandle | None = None
         self._asked = anyio.Event()
         self._synced = anyio.Event()
@@ -142,7 +147,7 @@ class WarmWorker(ProcessWorker):
         configuration = await self.job_configuration.from_template_and_values(
             base_job_template=self.work_pool.base_job_template, values={}, client=self.client
         )
-        await self._pool.prewarm(ProcessKey.of(base_environment() | configuration.env, None))
+        await self._pool.prewarm(process_key(base_environment() | configuration.env, None))
 
     async def teardown(self, *exc_info: Any) -> None:
         self._stopping = True
@@ -159,12 +164,24 @@ class WarmWorker(ProcessWorker):
         seconds = float(os.environ.get("DUCKHERD_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS))
         with anyio.move_on_after(seconds):
             await self._idle.wait()
-        for flow_run_id in self._warm_runs.in_flight:
+        async with anyio.create_task_group() as tasks:
+            for flow_run_id in self._warm_runs.in_flight:
+                tasks.start_soon(self._hand_back, flow_run_id)
+
+    async def _hand_back(self, flow_run_id: UUID) -> None:
+        try:
             if await self._warm_runs.hand_back(flow_run_id, _HAND_BACK_SECONDS):
                 await propose_state(self.client, AwaitingRetry(), flow_run_id=flow_run_id)
                 self._logger.info("Handed flow run '%s' back to the work pool.", flow_run_id)
+        except (httpx.HTTPError, Abort, Pause) as error:
+            self._logger.warning("Flow run '%s' was not handed back: %r", flow_run_id, error)
 
     # --- taking runs ----------------------------------------------------------------
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        async with self._polling:
+            self._released.clear()
+            return await super().get_and_submit_flow_runs()
 
     async def _submit_scheduled_flow_runs(
         self, flow_run_response: list[WorkerFlowRunResponse]
@@ -175,7 +192,7 @@ class WarmWorker(ProcessWorker):
         self._backlog.replace(
             entry.flow_run
             for entry in flow_run_response
-            if entry.flow_run.id not in self._submitting_flow_run_ids
+            if entry.flow_run.id not in self._submitting_flow_run_ids | self._released
         )
         return self._fill_slots()
 
@@ -237,6 +254,7 @@ class WarmWorker(ProcessWorker):
             await self._propose_crashed_state(flow_run, message)
         finally:
             self._submitting_flow_run_ids.discard(flow_run.id)
+            self._released.add(flow_run.id)
             self._release_limit_slot(flow_run.id)
             self._slot_is_free()
 
