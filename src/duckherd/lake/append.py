@@ -17,7 +17,7 @@ from duckherd.lake.model import LakeObject, Publication, TableState
 from duckherd.lake.naming import slice_path
 from duckherd.lake.plan import Plan, Write, others
 from duckherd.lake.slices import Interval, interval_of, sorted_apart
-from duckherd.lake.spooled import assembled, bounded_duckdb
+from duckherd.lake.spooled import assembled, bounded_duckdb, rows_of
 from duckherd.lake.store import Store
 
 
@@ -91,7 +91,7 @@ def _cut(
     if publication.cursor is None:
         raise _cannot_cut(item, publication, "the cursor is not among the lake's columns")
     with bounded_duckdb(target.parent) as db:
-        rows = db.from_parquet(str(file))
+        rows = rows_of(db, [file])
         types = dict(zip(rows.columns, rows.types, strict=True))
         if publication.cursor not in types:
             raise _cannot_cut(item, publication, f"it has no column {publication.cursor}")

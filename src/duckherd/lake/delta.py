@@ -21,7 +21,7 @@ from duckherd.lake.location import Lake
 from duckherd.lake.model import LakeObject, Publication, TableState
 from duckherd.lake.plan import others, outcome
 from duckherd.lake.slices import Interval
-from duckherd.lake.spooled import bounded_duckdb
+from duckherd.lake.spooled import bounded_duckdb, rows_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -97,7 +97,7 @@ class DeltaPublish:
     def _source(self) -> Iterator[tuple[DuckDBPyConnection, DuckDBPyRelation]]:
         """The spool, in types that Delta has."""
         with bounded_duckdb(self.work) as db:
-            spool = db.from_parquet(list(self.publication.files), union_by_name=True)
+            spool = rows_of(db, self.publication.files)
             published = _published_types(db, self.table) if self._goes_on else None
             yield db, carried(spool, published)
 
@@ -167,8 +167,7 @@ class DeltaPublish:
         """Keys that are published and no longer in the source, in the shape of the source rows."""
         names = [quoted(key) for key in self.publication.key]
         db.register("published", self.table.to_pyarrow_dataset())
-        keys = db.from_parquet(list(self.publication.keys), union_by_name=True)
-        keys = keys.project(", ".join(names))
+        keys = rows_of(db, self.publication.keys).project(", ".join(names))
         types = {name: str(kind) for name, kind in zip(rows.columns, rows.types, strict=True)}
         carried(keys, types).create_view("living")
         using = ", ".join(names)

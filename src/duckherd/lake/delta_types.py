@@ -81,7 +81,6 @@ def carried(rows: DuckDBPyRelation, published: dict[str, str] | None = None) -> 
 
     Raises ValueNotCarried or LakeError naming the column.
     """
-    _no_twins(rows.columns)
     parts = []
     for name, kind in zip(rows.columns, rows.types, strict=True):
         target = carried_type(kind, name)
@@ -91,18 +90,6 @@ def carried(rows: DuckDBPyRelation, published: dict[str, str] | None = None) -> 
             target = _fitting(name, target, published[name])
         parts.append(f"cast({quoted(name)} as {target}) as {quoted(name)}")
     return rows.project(", ".join(parts))
-
-
-def _no_twins(columns: list[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in columns:
-        twin = seen.setdefault(name.casefold(), name)
-        if twin != name:
-            raise LakeError(
-                f"columns {twin} and {name} differ only in case, which a Delta table cannot tell "
-                "apart",
-                hint=f"columns: {{{name}: {{rename: {name}_2}}}}",
-            )
 
 
 def _no_nanoseconds(rows: DuckDBPyRelation, name: str, kind: str) -> None:

@@ -12,7 +12,7 @@ from duckherd.lake.assembly import FLOW_RUN, Assembly, SchemasDiffer, assemble
 from duckherd.lake.model import Publication
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _MEMORY = "256MB"
 
@@ -49,9 +49,29 @@ def _rewritten(files: Sequence[Path], work: Path) -> Path:
     """The files as one, decoded and encoded again."""
     target = work / "rewritten.parquet"
     with bounded_duckdb(work) as db:
-        rows = db.from_parquet([str(file) for file in files], union_by_name=True)
+        rows = rows_of(db, files)
         rows.write_parquet(str(target), compression="zstd")
     return target
+
+
+def rows_of(db: DuckDBPyConnection, files: Sequence[Path | str]) -> DuckDBPyRelation:
+    """All rows of the files.
+
+    Raises LakeError for columns that differ only in case: DuckDB would rename one in silence.
+    """
+    import pyarrow.parquet as pq
+
+    names = dict.fromkeys(name for file in files for name in pq.read_schema(file).names)
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:
+            raise LakeError(
+                f"columns {twin} and {name} differ only in case, which Delta tables and cut or "
+                "joined Parquet objects cannot carry",
+                hint=f"columns: {{{name}: {{rename: {name}_2}}}}",
+            )
+    return db.from_parquet([str(file) for file in files], union_by_name=True)
 
 
 @contextmanager
