@@ -14,10 +14,8 @@ import yaml
 
 from duckherd.errors import ProjectError
 
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:  # PyYAML built without libyaml
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: thousands of deployments in a moment."""
 
 Path = tuple[str | int, ...]
 """Keys and 0-based list indexes from the top of the document, e.g. `("deployments", 3, "tags")`."""
@@ -61,7 +59,7 @@ class Document:
 
     @classmethod
     def _parse(cls, text: str, path: str) -> Document:
-        loader = _Loader(text)
+        loader = Loader(text)
         try:
             root = loader.get_single_node()
             if root is None:

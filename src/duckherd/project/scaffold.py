@@ -68,7 +68,7 @@ def entry(table: Table, options: Scaffold, base: str | None = None) -> str:
     ]
     if options.tag_by_schema:
         lines.append(f"    tags: {flow([options.name, table.name.schema])}")
-    checks = _checks(table)
+    checks = checks_of(table)
     if not checks:
         lines.append(f"    parameters: {{<<: *{base}_parameters, table: {scalar(name)}}}")
     else:
@@ -191,7 +191,8 @@ def _tail(options: Scaffold, tables: Sequence[Table]) -> str:
 """
 
 
-def _checks(table: Table) -> list[str]:
+def checks_of(table: Table) -> list[str]:
+    """Checks of the primary key, each as the text of a list's item; empty without a key."""
     key = table.primary_key
     if not key:
         return []
