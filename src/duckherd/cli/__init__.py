@@ -40,6 +40,9 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Judgement": {
         "check": "Run the checks of published tables without loading.",
         "sla": "Show objectives and error budgets.",
+        "steps": "Show which step is the bottleneck.",
+        "changes": "Show what changed in the tables' schemas, the newest first.",
+        "show": "Show what a run read and wrote, and who owns its table.",
         "report": "Write one self-contained HTML report.",
         "digest": "Tell the night in one message.",
         "dashboard": "Serve the report live.",
