@@ -24,7 +24,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
     """Ask until it is ready; a clear failure where it never is."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
