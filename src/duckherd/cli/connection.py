@@ -53,18 +53,23 @@ def connect(command: str) -> Iterator[Connection]:
 def private(home: Path, command: str) -> Iterator[Connection]:
     """A private server on the Prefect home, for one command."""
     message(f"No Prefect API is configured: starting a private server, its history in {home} ...")
+    # It lives for one command: schedules it made would come due when nobody is there.
+    settings = local_server_settings(scheduler=False)
     with (
-        local_server(home, local_server_settings(), command=command) as server,
+        local_server(home, settings, command=command) as server,
         Api(local_settings(server.url)) as api,
     ):
         yield Connection(api, home, server)
 
 
-def local_server_settings() -> dict[str, str]:
-    """Prefect settings that let a local server serve warm workers well."""
-    import duckherd.worker
+def local_server_settings(*, scheduler: bool = True) -> dict[str, str]:
+    """Prefect settings with which a local server serves warm workers well."""
+    from duckherd.worker import server_settings
 
-    return dict(getattr(duckherd.worker, "server_settings", dict)())
+    return {
+        **server_settings(),
+        "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(scheduler).lower(),
+    }
 
 
 def local_settings(url: str) -> ApiSettings:

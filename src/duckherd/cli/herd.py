@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from duckherd.cli.connection import Connection, connect
 from duckherd.cli.units import plural
 from duckherd.errors import UsageError
-from duckherd.runs.fetch import read_deployments, read_last_runs
+from duckherd.runs.deployments import read_deployments
+from duckherd.runs.fetch import read_last_runs
 from duckherd.runs.model import Run, TableDeployment
 from duckherd.server.process import Guarded
 from duckherd.server.worker import WARM, local_worker
@@ -63,18 +64,22 @@ def session(command: str, file: Path) -> Iterator[Session]:
     """Where the tables of the project file run.
 
     On the server that is configured, as it is; else on a private one, where the file is
-    applied first and workers are started for as long as the session.
+    applied first and workers run for as long as the session. `command` is what asks.
     """
+    with connect(command) as connection, session_on(connection, file) as found:
+        yield found
+
+
+@contextmanager
+def session_on(connection: Connection, file: Path) -> Iterator[Session]:
+    """The same on a server that is already there."""
     from duckherd.project import load
 
-    project = load(file) if file.exists() else None
-    with connect(command) as connection, ExitStack() as stack:
-        if connection.private is None:
-            yield Session(connection, project)
-            return
-        # Says that there is no file, and how to make one.
-        project = project or load(file)
-        workers = start_privately(connection, project, stack)
+    # A private server knows nothing yet: loading says how to make a file where there is none.
+    needed = connection.private is not None
+    project = load(file) if needed or file.exists() else None
+    with ExitStack() as stack:
+        workers = start_privately(connection, project, stack) if needed and project else []
         yield Session(connection, project, tuple(workers))
 
 
@@ -86,7 +91,9 @@ def read_herd(connection: Connection, project: Project | None, *, last: bool) ->
         project: what limits the herd.
         last: whether their last runs are read too.
     """
-    found = read_deployments(connection.api)
+    # A private server has another address each time, and is quick enough without memory.
+    home = connection.home if connection.private is None else None
+    found = read_deployments(connection.api, home)
     missing: tuple[str, ...] = ()
     if project is not None:
         names = {entry.name for entry in project.tables}
@@ -138,6 +145,7 @@ def start_privately(connection: Connection, project: Project, stack: ExitStack) 
 
     plan = plan_for(project, connection.api)
     create_pools(plan, connection.api, WARM)
+    plan = replace(plan, missing_pools=())
     pools = sorted({str(step.deployment.work_pool) for step in plan.steps})
     workers = [
         # Not waited for: it imports Prefect while the deployments and runs are created.

@@ -1,4 +1,4 @@
-"""Reading deployments and their last flow runs in bulk."""
+"""Reading flow runs in bulk."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from duckherd.api.client import PAGE, Api
-from duckherd.parameters import FLOW_NAME
-from duckherd.runs.model import Run, TableDeployment
-
-_OURS = {"name": {"any_": [FLOW_NAME]}}
-
-
-def read_deployments(api: Api) -> tuple[TableDeployment, ...]:
-    """All deployments of `ingest-table`, by name."""
-    found = api.pages("deployments/filter", {"flows": _OURS, "sort": "NAME_ASC"})
-    return tuple(map(TableDeployment.from_api, found))
+from duckherd.runs.model import Run
 
 
 def read_last_runs(

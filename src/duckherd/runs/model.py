@@ -37,6 +37,7 @@ class TableDeployment:
         work_pool: None where the deployment has none and so never runs.
         paused: whether its schedules are.
         cursor: column that grows with every change, None where there is none.
+        updated: when it was changed last, ISO 8601 UTC as the server writes it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class TableDeployment:
     work_pool: str | None = None
     paused: bool = False
     cursor: str | None = None
+    updated: str = ""
 
     @classmethod
     def from_api(cls, answer: Mapping[str, Any]) -> Self:
@@ -59,6 +61,7 @@ class TableDeployment:
             tags=tuple(answer.get("tags") or ()),
             work_pool=answer.get("work_pool_name"),
             paused=bool(answer.get("paused")),
+            updated=answer.get("updated") or "",
         )
 
 

@@ -18,7 +18,7 @@ from duckherd.server.process import Guarded
 from duckherd.server.registry import claim
 
 HOST = "127.0.0.1"
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 """Longest wait for the first answer; a new database is migrated first."""
 
 
@@ -83,7 +83,7 @@ def local_server(
 def _command(port: int) -> list[str]:
     # What `prefect server start` runs in the end, without the seconds its command line takes.
     return [
-        sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app",
+        sys.executable, "-m", "uvicorn", "--factory", "duckherd.server.app:create_app",
         "--host", HOST, "--port", str(port), "--timeout-keep-alive", "30",
         "--log-level", "warning", "--timeout-graceful-shutdown", "3",
     ]  # fmt: skip
