@@ -26,7 +26,7 @@ from duckherd.checks.kinds import (
     RowCount,
     Schema,
 )
-from duckherd.checks.options import MetricOptions, RowOptions, fraction
+from duckherd.checks.options import CheckOptions, MetricOptions, RowOptions, ScanOptions, fraction
 from duckherd.checks.vocabulary import Check
 from duckherd.contract.model import Item, Published
 from duckherd.duration import parse_duration
@@ -56,7 +56,8 @@ def contract_of(published: Published, checks: Sequence[Check]) -> dict[str, Any]
     rules: dict[str | None, list[dict[str, Any]]] = {}
     for probe in probes_of(checks, published.columns):
         column = probe.columns[0] if len(probe.columns) == 1 else None
-        rules.setdefault(column, []).append(_rule(probe))
+        beside = rules.setdefault(column, [])
+        beside.append(_rule(probe, {rule["metric"] for rule in beside if "metric" in rule}))
     schema: dict[str, Any] = {
         "name": name.name,
         "physicalType": "table",
@@ -85,7 +86,7 @@ def contract_of(published: Published, checks: Sequence[Check]) -> dict[str, Any]
 
 def worded(probe: Probe) -> Item:
     """The check of one probe alone, as in `parameters.checks`."""
-    check = Check(kind=probe.options.kind, options=probe.options)
+    check = Check.model_validate({probe.options.kind: probe.options})
     item: Item = check.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     options = item[check.kind]
     field = "columns" if check.kind == "not_null" else "column"
@@ -123,15 +124,21 @@ def _logical_type(type_: str) -> str | None:
     return "timestamp" if type_.startswith("TIMESTAMP") else words.get(type_)
 
 
-def _rule(probe: Probe) -> dict[str, Any]:
+def _rule(probe: Probe, taken: set[str]) -> dict[str, Any]:
+    """One quality rule; `taken` are library metrics of the same column.
+
+    datacontract-cli cannot tell two rules of one metric on one column apart.
+    """
     options = probe.options
     own = worded(probe)
     rule: dict[str, Any] = {"name": probe.name}
-    if options.description:
-        rule["description"] = options.description
+    rule["description"] = options.description or probe.name
     rule["dimension"] = _DIMENSIONS.get(options.kind, "accuracy")
     rule["severity"] = "error" if options.severity == "error" else "warning"
-    rule |= _measured(probe) or {"type": "custom", "engine": ENGINE, "implementation": own}
+    library = _library(options)
+    if library is None or library["metric"] in taken:
+        library = _measured(probe)
+    rule |= library or {"type": "custom", "engine": ENGINE, "implementation": own}
     rule["customProperties"] = [{"property": ENGINE, "value": own}]
     return rule
 
@@ -142,7 +149,7 @@ def _measured(probe: Probe) -> dict[str, Any] | None:
     if isinstance(options, Schema | Relationships):
         return None
     if isinstance(options, RowOptions):
-        return _library(options) or _counted(probe, options)
+        return _counted(probe, options)
     if isinstance(options, Freshness):
         age = f"coalesce(epoch(now()) - {probe.measures[1]}, 'infinity'::double)"
         limit = parse_duration(options.max_age)
@@ -152,15 +159,18 @@ def _measured(probe: Probe) -> dict[str, Any] | None:
     return None
 
 
-def _library(options: RowOptions) -> dict[str, Any] | None:
+def _library(options: CheckOptions) -> dict[str, Any] | None:
     """The standard's own metric, where it counts what we count."""
-    if options.where:
-        return None
-    if isinstance(options, NotNull):
-        return {"metric": "nullValues", **_allowed(options)}
-    if isinstance(options, AcceptedValues):
-        valid = {"arguments": {"validValues": options.values}}
-        return {"metric": "invalidValues", **valid, **_allowed(options)}
+    match options:
+        case ScanOptions(where=str()):
+            return None
+        case NotNull():
+            return {"metric": "nullValues", **_allowed(options)}
+        case AcceptedValues():
+            valid = {"arguments": {"validValues": options.values}}
+            return {"metric": "invalidValues", **valid, **_allowed(options)}
+        case RowCount() if (options.min, options.max) != (None, None):
+            return {"metric": "rowCount", **_between(options.min, options.max)}
     return None
 
 
@@ -193,8 +203,6 @@ def _figure(probe: Probe, options: MetricOptions) -> dict[str, Any] | None:
             "mustBe": 0
         }
     bounds = _between(_number(least), _number(most))
-    if isinstance(options, RowCount) and not options.where:
-        return {"metric": "rowCount", **bounds}
     if isinstance(options, NullRatio):
         nulls, rows = probe.measures[1], probe.measures[0]
         share = f"coalesce({nulls} / nullif({rows}, 0), 0)"
