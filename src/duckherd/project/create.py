@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,9 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A table of a source that may become a deployment; can be selected like one."""
+
     name: str
     table: str
     tags: tuple[str, ...]
@@ -78,7 +81,7 @@ def create(
     lake = referenced(absolute_lake(options.lake), "DUCKHERD_LAKE")
     tables = _selected(read_catalog(whole), name, include, exclude)
     text = scaffold(tables, replace(options, name=name, source=source.url, lake=lake.url))
-    _write(path, text)
+    write_file(path, text)
     return Created(path, name, len(tables), (*source.variables, *lake.variables))
 
 
@@ -96,20 +99,31 @@ def _selected(
 ) -> list[Table]:
     if not tables:
         raise SourceError("the source has no table or view that this user may see")
-    candidates = [
-        _Candidate(
-            deployment_name(name, table.name), str(table.name), (name, table.name.schema), table
+    return [each.found for each in select(candidates(tables, name), include, exclude)]
+
+
+def candidates(tables: Iterable[Table], source_name: str) -> list[Candidate]:
+    """The tables of a source as what they would be deployed as."""
+    return [
+        Candidate(
+            name=deployment_name(source_name, table.name),
+            table=str(table.name),
+            tags=(source_name, table.name.schema),
+            found=table,
         )
         for table in tables
     ]
-    return [each.found for each in select(candidates, include, exclude)]
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises UsageError where that cannot be done."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(text.encode())
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
