@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.logging.handlers import APILogHandler
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import servers
@@ -30,7 +30,7 @@ def engine(prefect_api: str) -> Iterator[None]:
     """Prefect's engine in this process speaks to the session's server."""
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         yield
-        APILogHandler.flush()
+        APILogWorker.drain_all()
 
 
 @pytest.fixture(autouse=True)
