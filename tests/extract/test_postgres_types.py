@@ -142,6 +142,7 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
 
 @pytest.fixture
 def db(postgres_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the database of this test, with the types of SETUP."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(SETUP)
@@ -161,6 +162,7 @@ def make_hostile(db: psycopg.Connection[Any]) -> int:
 
 
 def quoted(name: str) -> str:
+    """The name quoted for both databases."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -179,7 +181,7 @@ def test_every_value_reads_back_as_postgres_prints_it(
         # 1.50 and 1.5 are one number; which of them was typed is not kept.
         printed = f"trim_scale({name})" if kind == "numeric" else name
         original = db.execute(
-            f'select case when {name} is not null then concat({printed}) end from {TABLE} order by "№"'.encode()
+            f'select case when {name} is not null then concat({printed}) end from {TABLE} order by "№"'.encode()  # noqa: E501
         ).fetchall()
         carried = rows(
             extract, f'SELECT {AS_TEXT.get(wanted, "{}").format(name)} FROM spool ORDER BY "№"'
@@ -192,14 +194,12 @@ def test_every_value_reads_back_as_postgres_prints_it(
 AS_TEXT = {
     "VARCHAR": "{}",
     "BLOB": r"'\x' || hex({})",
-    **{
-        kind: "replace(CAST({} AS VARCHAR), ' (BC)', ' BC')"
-        for kind in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "FLOAT", "DOUBLE")
-    },
+    **dict.fromkeys(("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "FLOAT", "DOUBLE"), "replace(CAST({} AS VARCHAR), ' (BC)', ' BC')"),
 }
 
 
 def printed_again(db: psycopg.Connection[Any], kind: str, value: Any) -> str | None:
+    """What PostgreSQL prints for a value of the spool read back as the column's type."""
     if value is None or HOSTILE[kind][1] == "VARCHAR":
         return None if value is None else str(value)
     row = db.execute(

@@ -147,7 +147,11 @@ def translated(source: Source, table: TableName | None = None) -> Iterator[None]
 
 # The driver hands on the server's texts without their numbers; these are the texts of the
 # numbers that matter (https://mariadb.com/kb/en/mariadb-error-codes/).
+_STOPPED = (
+    "the query was stopped while rows were read: a statement timeout, a kill or a lost connection"
+)
 _NUMBERS = (
+    (_STOPPED, 1317),
     (r"command denied to user", 1142),
     (r"Access denied for user '.*' to database", 1044),
     (r"Access denied", 1045),
@@ -173,7 +177,7 @@ _KINDS: Mapping[int, tuple[type[SourceError], str]] = {
     1213: (SourceBusy, "another session holds the table; it may be tried again"),
     1040: (SourceBusy, "lower limits.max_connections, or raise the server's"),
     1969: (SourceBusy, "raise limits.statement_timeout, or read less with where or cursor"),
-    1317: (SourceBusy, "somebody stopped the query; it may be tried again"),
+    1317: (SourceBusy, "raise limits.statement_timeout if it is set; else it may be tried again"),
     2003: (SourceUnreachable, "is the server up, is the address right? try: duckherd debug"),
     2006: (SourceUnreachable, "the connection was lost; it may be tried again"),
     2013: (SourceUnreachable, "the connection was lost; it may be tried again"),
@@ -203,6 +207,8 @@ def translate(text: str, source: Source, table: TableName | None) -> SourceError
 def _cleaned(text: str, source: Source) -> str:
     """The server's own words: no query, no connection string, no password."""
     text = re.sub(r'^.*?with parameters\s+".*?": (?=[A-Z])', "", text, flags=re.DOTALL)
+    # The driver loses the reason of what stops a query that has begun to give rows.
+    text = re.sub(r"^.*Failed to fetch result row .*: \s*$", _STOPPED, text, flags=re.DOTALL)
     text = re.sub(r'^.*?(for MySQL|MySQL|run) query ".*": ', "", text, flags=re.DOTALL)
     text = re.sub(r"\n\s*LINE \d+:.*", "", text, flags=re.DOTALL)
     text = re.sub(r"^(\w+ )*Error: ", "", text)

@@ -59,7 +59,8 @@ class MysqlExpressions:
     def text(self, column: Column) -> str:
         name, kind = quote(column.name), base(column.type)
         if kind in _TEXTS:
-            return name
+            # Without it the scanner takes text of a binary collation, JSON too, for bytes.
+            return f"CONVERT({name} USING utf8mb4)"
         if kind in _BYTES:
             return f"LOWER(HEX({name}))"
         if kind == "bit":
@@ -69,7 +70,7 @@ class MysqlExpressions:
         return f"CAST({name} AS CHAR)"
 
     def sha256(self, text: str) -> str:
-        return f"SHA2(CONVERT({text} USING utf8mb4), 256)"
+        return f"SHA2({text}, 256)"
 
     def last4(self, text: str) -> str:
         return (
@@ -114,10 +115,8 @@ def _bytes(name: str, kind: str) -> Carry | None:
 
 
 def _decimal(name: str, column: Column, marker: str) -> Carry:
-    precision, scale = column.precision or 10, column.scale or 0
-    if precision <= 38:
-        return Carry(name, f"CAST({{c}} AS DECIMAL({precision},{scale}))")
-    target = f"DECIMAL(38,{scale})"
+    """As text: the scanner takes decimal(10,0) for one of nine digits, and above 38 a double."""
+    target = f"DECIMAL({min(column.precision or 10, 38)},{column.scale or 0})"
     fits = f"TRY_CAST({{c}} AS {target}) IS NOT NULL"
     return Carry(f"CAST({name} AS CHAR)", guard(fits, f"CAST({{c}} AS {target})", "{c}", marker))
 
