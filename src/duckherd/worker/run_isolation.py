@@ -42,6 +42,7 @@ def run_surroundings(
             stack.enter_context(_silenced())
         os.environ.update(env)
         stack.callback(_remove_variables, env)
+        stack.callback(_open_stdin)
         yield
 
 
@@ -57,6 +58,12 @@ def undone() -> Iterator[None]:
 def _remove_variables(env: Mapping[str, str]) -> None:
     for name in env:
         os.environ.pop(name, None)
+
+
+def _open_stdin() -> None:
+    # `exit()`, with which Prefect's engine ends some runs, closes the standard input.
+    if sys.stdin is None or sys.stdin.closed:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115
 
 
 @contextmanager
@@ -141,9 +148,6 @@ def _streams() -> Iterator[None]:
         yield
     finally:
         sys.stdin, sys.stdout, sys.stderr = kept
-        # `exit()`, with which the engine ends some runs, closes the standard input.
-        if sys.stdin is None or sys.stdin.closed:
-            sys.stdin = Path(os.devnull).open()  # noqa: SIM115
 
 
 @dataclass(frozen=True, slots=True)
