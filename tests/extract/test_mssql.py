@@ -37,10 +37,12 @@ def database(mssql_url: str) -> Iterator[Live]:
 
 
 def rule(**values: object) -> ColumnRule:
+    """A column rule as prefect.yaml writes it."""
     return ColumnRule.model_validate(values)
 
 
 def described(database: Live, name: str) -> Table:
+    """The table as the catalog has it."""
     wanted = [TableName(database.schema, name)]
     return read_catalog(database.connection, database.server, wanted)[0]
 
