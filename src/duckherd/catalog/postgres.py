@@ -73,7 +73,8 @@ LEFT JOIN LATERAL (
   SELECT sum(pg_catalog.pg_table_size(p.oid))::int8 AS bytes,
     max(pg_catalog.pg_relation_size(p.oid)) AS biggest,
     sum(pg_catalog.pg_relation_size(nullif(p.reltoastrelid, 0)))::int8 AS toast
-  FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class p ON p.oid = t.relid
+  FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) t
+  JOIN pg_catalog.pg_class p ON p.oid = t.relid
   WHERE t.isleaf
 ) parts ON c.relkind = 'p'
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 
@@ -48,6 +48,8 @@ _PRINTING = {
     "TimeZone": "UTC",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    # Compiling the select list anew for each slice costs more than it gains.
+    "jit": "off",
 }
 
 
@@ -109,11 +111,6 @@ def session(
     """
     what = attachment(source)
     with translated(source, table), scanner.transaction(what) as cursor:
-        if snapshot is not None:
-            cursor.execute(
-                f"CALL postgres_execute('{scanner.SOURCE}', "
-                f"{literal(f'SET TRANSACTION SNAPSHOT {literal(snapshot)}')})"
-            )
         settings = dict(_PRINTING)
         if table is not None:
             settings["application_name"] = f"duckherd {table}"[:63]
@@ -121,17 +118,20 @@ def session(
             settings["statement_timeout"] = f"{max(1, round(statement_timeout * 1000))}ms"
         if lock_timeout is not None:
             settings["lock_timeout"] = f"{max(1, round(lock_timeout * 1000))}ms"
-        cursor.execute(f"FROM {relation(_set_locally(settings))}").fetchall()
+        join = [] if snapshot is None else [f"SET TRANSACTION SNAPSHOT {literal(snapshot)}"]
+        _run(cursor, [*join, *_set_locally(settings)])
         yield cursor
 
 
-def _set_locally(settings: Mapping[str, str]) -> str:
+def _set_locally(settings: Mapping[str, str]) -> list[str]:
     # Local to the transaction: right behind a pooler too, nothing sticks to a reused connection.
-    calls = (
-        f"set_config({literal(name)}, {literal(value)}, true) AS s{number}"
-        for number, (name, value) in enumerate(settings.items())
-    )
-    return f"SELECT {', '.join(calls)}"
+    return [f"SET LOCAL {name} = {literal(value)}" for name, value in settings.items()]
+
+
+def _run(cursor: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    """All statements in one round trip."""
+    together = literal("; ".join(statements))
+    cursor.execute(f"CALL postgres_execute('{scanner.SOURCE}', {together})")
 
 
 @contextlib.contextmanager
