@@ -47,12 +47,21 @@ class Live:
     shown on the dashboard and tried again.
     """
 
-    def __init__(self, api: Api, cache: Path, days: int, seconds: float, select: Select) -> None:
+    def __init__(
+        self,
+        api: Api,
+        cache: Path,
+        days: int,
+        seconds: float,
+        select: Select,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.api = api
         self.cache = cache
         self.days = days
         self.seconds = seconds
         self.select = select
+        self.clock = clock
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self.snapshot = self._made(1)
@@ -101,8 +110,9 @@ class Live:
     def _made(self, number: int, last: Snapshot | None = None) -> Snapshot:
         with Store(self.cache) as store:
             before = store.get("changed")
-            fetch(self.api, store, datetime.now(UTC))
-            moment = datetime.now(UTC).timestamp()
+            now = self.clock()
+            fetch(self.api, store, now)
+            moment = now.timestamp()
             unchanged = last is not None and not last.problem and store.get("changed") == before
             if last and unchanged and moment - last.judged.now < _REJUDGE:
                 return last
