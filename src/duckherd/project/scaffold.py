@@ -106,10 +106,21 @@ def scalar(text: str) -> str:
 
 def flow(items: Iterable[str]) -> str:
     """A list of texts on one line."""
+    return "[" + ", ".join(_dumped([item])[1:-1] for item in items) + "]"
+
+
+def _dumped(value: str | list[str]) -> str:
+    text = value if isinstance(value, str) else value[0]
+    # Line ends and control characters survive only as escapes.
+    odd = not text.isprintable()
     dumped: str = yaml.safe_dump(
-        list(items), default_flow_style=True, width=float("inf"), allow_unicode=True
+        value,
+        default_flow_style=True,
+        default_style='"' if odd else None,
+        allow_unicode=not odd,
+        width=float("inf"),
     )
-    return dumped.strip()
+    return dumped.removesuffix("\n").removesuffix("\n...")
 
 
 def _head(options: Scaffold) -> str:
@@ -141,8 +152,8 @@ definitions:
     hourly: &hourly
       - {{interval: 3600}}
   {base}_parameters: &{base}_parameters
-    source: {_plain(options.source)}
-    lake: {_plain(options.lake)}
+    source: {_dumped(options.source)}
+    lake: {_dumped(options.lake)}
     # What every table promises; `duckherd sla` counts it once there is a schedule.
     # objective: {{deadline: "06:00", target: 99.0}}
   {base}: &{base}
@@ -158,7 +169,8 @@ deployments:
 
 
 def _section(schema: str, tables: Sequence[Table], options: Scaffold) -> str:
-    title = f"  # {schema} ".replace("\n", " ")
+    shown = "".join(each if each.isprintable() else "?" for each in schema)
+    title = f"  # {shown} "
     return f"{title}{'-' * max(4, 88 - len(title))}\n" + "".join(
         entry(table, options) for table in tables
     )
@@ -207,9 +219,3 @@ def _remark(table: Table) -> str:
     cursor = next((name for name in _CURSORS if table.column(name)), None)
     advice = f"; mode: append or merge with cursor: {cursor} reads only new ones" if cursor else ""
     return f"  # about {table.rows:,} rows{advice}"
-
-
-def _plain(text: str) -> str:
-    """A text outside of brackets: URLs stay readable."""
-    dumped: str = yaml.safe_dump(text, width=float("inf"), allow_unicode=True)
-    return dumped.removesuffix("\n").removesuffix("\n...")
