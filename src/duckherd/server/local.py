@@ -1,4 +1,4 @@
-"""A Prefect server on loopback, with its embedded database in the user's Prefect home."""
+"""A Prefect server on loopback, with its database in the user's Prefect home."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from duckherd.errors import DuckherdError
+from duckherd.server.database import local_database
 from duckherd.server.process import Guarded
 from duckherd.server.registry import claim
 
@@ -62,7 +63,12 @@ def local_server(
         PortInUse: the port asked for is taken.
         ProcessEnded, ServerNotReady: it did not come up; the message ends with its log.
     """
-    with claim(home, command) as claimed:
+    with (
+        claim(home, command) as claimed,
+        local_database(home / "duckherd" / "postgres") as database,
+    ):
+        if database is not None:
+            settings = {**settings, "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
         chosen = _checked(port) if port else _free_port()
         url = f"http://{HOST}:{chosen}/api"
         process = Guarded(
