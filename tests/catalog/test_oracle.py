@@ -115,3 +115,10 @@ def test_nobody_listens():
     with pytest.raises(SourceUnreachable, match="scott") as caught, connect(source):
         pass
     assert "tiger!" not in str(caught.value)
+
+
+def test_an_unknown_option_is_not_ignored():
+    """A misspelled option of the URL is an error that lists the known ones."""
+    source = Source.parse("oracle://scott:tiger@127.0.0.1:1/xepdb1?walet=x")
+    with pytest.raises(SourceError, match="wallet_location"), connect(source):
+        pass

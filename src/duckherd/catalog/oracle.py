@@ -31,8 +31,8 @@ _MISSING = {942, 4043}
 def connect(source: Source, *, statement_timeout: float | None = None) -> Iterator[Any]:
     """A connection in thin mode, closed at the end; LOBs arrive as values.
 
-    The path of the URL is the service name. `?wallet_location=` and the other options of
-    `oracledb.connect` that are text are passed on.
+    The path of the URL is the service name. Raises SourceUnreachable, SourceDenied or
+    SourceError; no message holds the password.
     """
     try:
         connection = oracledb.connect(
@@ -41,7 +41,7 @@ def connect(source: Source, *, statement_timeout: float | None = None) -> Iterat
             host=source.host,
             port=source.port or 1521,
             service_name=source.database,
-            **{name: value for name, value in source.options.items() if name in _OPTIONS},
+            **_options(source),
         )
     except oracledb.Error as error:
         raise _told(error, f"{source} cannot be opened by user {source.user!r}") from None
@@ -51,6 +51,14 @@ def connect(source: Source, *, statement_timeout: float | None = None) -> Iterat
         yield connection
     finally:
         connection.close()
+
+
+def _options(source: Source) -> dict[str, str]:
+    for name in source.options:
+        if name not in _OPTIONS:
+            known = ", ".join(sorted(_OPTIONS))
+            raise SourceError(f"unknown option {name!r} in the source URL; known are {known}")
+    return dict(source.options)
 
 
 _OPTIONS = {"wallet_location", "wallet_password", "config_dir", "protocol", "ssl_server_cert_dn"}

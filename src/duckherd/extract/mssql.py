@@ -7,17 +7,17 @@ single statements at READ COMMITTED, never NOLOCK. See docs/sources/sqlserver.md
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 from duckherd.catalog import mssql as catalog
 from duckherd.catalog.model import Table, TableName
 from duckherd.catalog.mssql_connection import connect, rows, server, session
-from duckherd.catalog.mssql_errors import passes_by_itself
+from duckherd.catalog.mssql_errors import Deadlock, passes_by_itself
 from duckherd.catalog.source import Source
 from duckherd.errors import SourceBusy, SourceError, TableNotFound
 from duckherd.extract.model import Extract, Request
@@ -28,6 +28,7 @@ from duckherd.extract.mssql_types import base_type
 from duckherd.extract.mssql_window import cursor_column, fix, rowversion_ceiling
 from duckherd.extract.parquet import extract_of, now
 from duckherd.extract.retry import with_retry
+from duckherd.extract.slices import Reader, read_side_by_side
 from duckherd.extract.window import Bounds
 
 # Seconds to wait for the lock under which parallel readers begin: a waiting table lock
@@ -192,27 +193,20 @@ def _slices(connection: Any, plan: Plan, readers: int) -> tuple[str, ...]:
 def _read(
     readers: Sequence[Any], plan: Plan, slices: Sequence[str], files: Sequence[Path]
 ) -> list[int]:
-    """Rows of each slice; the slices share the readers."""
-    free: SimpleQueue[Any] = SimpleQueue()
-    for reader in readers:
-        free.put(reader)
+    """Rows of each slice; the slices share the readers, and the first error stops all."""
+    stop = Event()
 
-    def read(condition: str, path: Path) -> int:
-        connection = free.get()
-        try:
-            return read_slice(connection, plan, condition, path, readers=len(readers))
-        finally:
-            free.put(connection)
+    def reading(connection: Any, part: tuple[str, Path]) -> int:
+        return with_retry(
+            lambda: read_slice(connection, plan, *part, readers=len(readers), stop=stop),
+            # A snapshot ends with its transaction: then all slices must be read again.
+            lambda error: isinstance(error, Deadlock) and not plan.server.snapshot,
+        )
 
-    if len(readers) == 1:
-        return [read(condition, path) for condition, path in zip(slices, files, strict=True)]
-    with ThreadPoolExecutor(len(readers)) as pool:
-        futures = [pool.submit(read, *work) for work in zip(slices, files, strict=True)]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return read_side_by_side(
+        list(zip(slices, files, strict=True)),
+        [Reader(partial(reading, connection), stop.set) for connection in readers],
+    )
 
 
 def _account(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import mssql_python
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from duckherd.catalog.model import TableName
 from duckherd.catalog.mssql import quote_table
 from duckherd.catalog.mssql_connection import raised, rows
-from duckherd.errors import SourceBusy
+from duckherd.errors import SourceBusy, SourceError
 from duckherd.extract.arrow_spool import (
     Convert,
     SpoolWriter,
@@ -34,8 +35,16 @@ from duckherd.extract.projection import Projected
 _REPLACEMENT = "\ufffd"
 
 
-def read_slice(connection: Any, plan: Plan, condition: str, path: Path, *, readers: int = 1) -> int:
-    """Write the rows of a slice; returns how many.
+def read_slice(
+    connection: Any,
+    plan: Plan,
+    condition: str,
+    path: Path,
+    *,
+    readers: int = 1,
+    stop: Event | None = None,
+) -> int:
+    """Write the rows of a slice; returns how many. Gives up soon after `stop` is set.
 
     Raises:
         ValueNotCarried: a value has no exact counterpart; nothing is left at `path`.
@@ -49,6 +58,8 @@ def read_slice(connection: Any, plan: Plan, condition: str, path: Path, *, reade
         schema = spool_schema(first.schema, plan.columns, converts)
         with SpoolWriter(path, schema, plan.group_bytes(readers)) as writer:
             for batch in stream:
+                if stop is not None and stop.is_set():
+                    raise SourceError(f"{plan.table.name}: another slice failed")
                 _check_guard(plan, batch)
                 doubtful.update(_replacements(plan, batch))
                 writer.add(spool_batch(batch, plan.columns, converts))

@@ -33,6 +33,8 @@ _WORDS = {"char", "varchar", "nchar", "nvarchar"}
 _BINARY = {"binary", "varbinary", "image", "rowversion"}
 # Types the driver cannot read or reads as something else, and what carries them.
 _CASTS = {
+    # Its ticks are thirds of ten milliseconds; the server prints whole milliseconds.
+    "datetime": "CAST({c} AS datetime2(3))",
     "text": "CAST({c} AS varchar(max))",
     "ntext": "CAST({c} AS nvarchar(max))",
     "image": "CAST({c} AS varbinary(max))",
@@ -90,6 +92,8 @@ class MssqlExpressions:
 
     def text(self, column: Column) -> str:
         name, base = quote(column.name), base_type(column)
+        if base in _STYLES:
+            return printed(column, name)
         if base in {"geometry", "geography"}:
             return f"{name}.ToString()"
         if base in _BINARY:
