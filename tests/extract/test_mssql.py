@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -27,6 +28,9 @@ from duckherd.extract.mssql_plan import measured, plan_of
 from duckherd.extract.mssql_slices import boundaries, ranges
 from duckherd.extract.rules import ColumnRule
 from mssql_live import Live, live, rows_of
+
+if not os.environ.get("DUCKHERD_TEST_MSSQL_URL"):  # one line instead of one a test
+    pytest.skip("set DUCKHERD_TEST_MSSQL_URL to run SQL Server's tests", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

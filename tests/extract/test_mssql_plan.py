@@ -11,11 +11,12 @@ import pytest
 from duckherd.catalog.model import Column, Table, TableName
 from duckherd.catalog.mssql_connection import Server
 from duckherd.catalog.source import Source
-from duckherd.errors import SourceError, ValueNotCarried
+from duckherd.errors import ParameterError, SourceError, ValueNotCarried
 from duckherd.extract.model import Request, Window
 from duckherd.extract.mssql_plan import Plan, plan_of
 from duckherd.extract.mssql_reader import _check_guard
 from duckherd.extract.mssql_slices import ranges, slice_count
+from duckherd.extract.mssql_types import literal
 from duckherd.extract.mssql_window import condition
 from duckherd.extract.rules import ColumnRule
 
@@ -107,3 +108,12 @@ def test_a_windows_condition_keeps_the_cursors_type():
         "[at] <= CONVERT(datetime2(3), N'2024-01-02', 121)) OR [at] IS NULL"
     )
     assert condition(at, Window("at"), None, None) == "1 = 0"
+
+
+def test_a_bound_of_a_binary_cursor_is_hexadecimal():
+    """A bound that is no number of the type is refused before any query."""
+    version = Column("v", "rowversion")
+    assert literal(version, "0x00000000000007D1") == "0x00000000000007D1"
+    with pytest.raises(ParameterError, match="'1; DROP TABLE t'"):
+        literal(version, "1; DROP TABLE t")
+    assert literal(Column("n", "nvarchar(5)"), "O'Hara") == "CONVERT(nvarchar(5), N'O''Hara')"
