@@ -65,10 +65,10 @@ def local_server(
     """
     with (
         claim(home, command) as claimed,
-        local_database(home / "duckherd" / "postgres") as database,
+        _database(home) as database,
     ):
         if database is not None:
-            settings = {**settings, "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+            settings = {**settings, _DATABASE: database}
         chosen = _checked(port) if port else _free_port()
         url = f"http://{HOST}:{chosen}/api"
         process = Guarded(
@@ -84,6 +84,20 @@ def local_server(
             yield LocalServer(url, url.removesuffix("/api"), process)
         finally:
             process.stop()
+
+
+_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+_FORMER_DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
+
+
+@contextmanager
+def _database(home: Path) -> Iterator[str | None]:
+    """A database of ours, unless the user chose one; None leaves the choice to Prefect."""
+    if os.environ.get(_DATABASE) or os.environ.get(_FORMER_DATABASE):
+        yield None
+        return
+    with local_database(home / "duckherd" / "postgres") as database:
+        yield database
 
 
 def _command(port: int) -> list[str]:
