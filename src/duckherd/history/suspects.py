@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any
 
 from duckherd.history.store import Store
 from duckherd.sla.schedule import DAY, Instant, Schedule
@@ -23,19 +24,27 @@ def suspects(store: Store, now: datetime) -> list[str]:
         "from deployment_version group by 1), "
         "ran as (select deployment_id, max(epoch(expected)) as last from run "
         "where scheduled and expected >= ?::timestamp - interval 1 day group by 1) "
-        "select d.id, latest.content, ran.last from deployment d "
+        "select d.id, latest.content, ran.last, epoch(d.created) from deployment d "
         "join latest on d.id = latest.deployment_id left join ran on d.id = ran.deployment_id "
         "where d.deleted is null order by d.read_at, d.id",
         now.isoformat(),
     )
     moment = now.timestamp()
-    return [str(one) for one, content, last in rows if _disagree(json.loads(content), last, moment)]
+    return [
+        str(one)
+        for one, content, last, created in rows
+        if _disagree(json.loads(content), last, created, moment)
+    ]
 
 
-def _disagree(content: dict[str, object], last: Instant | None, now: Instant) -> bool:
+def _disagree(
+    content: dict[str, Any], last: Instant | None, created: Instant, now: Instant
+) -> bool:
     specs = [] if content["paused"] else content["schedules"]
-    schedules = [Schedule.from_api(spec) for spec in specs]  # type: ignore[attr-defined]
+    schedules = [Schedule.from_api(spec) for spec in specs]
     due = last_due(schedules, now - _GRACE)
+    if due is not None and due < created:
+        due = None
     if last is None or due is None:
         return last != due
     return due > last or last not in _times_around(schedules, last)

@@ -14,6 +14,7 @@ from duckherd.sla.attainment import Attainment
 from duckherd.sla.model import Outcome, Slot
 from duckherd.sla.schedule import utc
 
+_EPOCH = date(2020, 1, 1).toordinal()
 _WORST = list(Outcome)
 """Outcomes from worst to best, as `Outcome` declares them."""
 _WEIGHT = {
@@ -46,6 +47,15 @@ class Row:
     score: float
     words: str
 
+    @property
+    def plain_tags(self) -> str:
+        """Its tags without `owner:` and the like, separated by spaces."""
+        return " ".join(tag for tag in self.table.tags if ":" not in tag)
+
+    def day(self, day: int) -> str:
+        """Id of what happened on a day (an ordinal)."""
+        return day_anchor(self.id, day)
+
 
 def anchor(position: int) -> str:
     """Id of the page of the table at that place in the alphabet."""
@@ -54,7 +64,7 @@ def anchor(position: int) -> str:
 
 def day_anchor(page: str, day: int) -> str:
     """Id, on a table's page, of what happened on a day (an ordinal)."""
-    return f"{page}-{day}"
+    return f"{page}-{day - _EPOCH}"
 
 
 def days_of(judged: Judged, days: int) -> tuple[int, int]:

@@ -41,6 +41,7 @@ def environment() -> Environment:
         "symbols": lambda: Markup(svg.symbols()),  # noqa: S704  our own SVG, texts escaped there
         "symbol": _drawn(svg.symbol),
         "bar": _drawn(svg.bar),
+        "again": _drawn(svg.again),
         "calendar": _drawn(svg.calendar),
         "axis": _drawn(svg.axis),
         "sparkline": _drawn(svg.sparkline),

@@ -6,7 +6,7 @@ Outcomes are drawn by shape as well as colour; the symbols are defined once a pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -75,54 +75,78 @@ def symbol(outcome: Outcome) -> str:
     return f'<svg class="sym" viewBox="-.5 0 8 16" aria-hidden="true">{use}</svg>'
 
 
-def bar(cells: Sequence[Cell], label: str) -> str:
-    """Days from left to right."""
+def bar(cells: Sequence[Cell], label: str, name: str) -> str:
+    """Days from left to right; `name` is its id, by which `again` draws it once more."""
     parts: list[str] = []
     position = 0
     for outcome, run in groupby(cells, key=lambda cell: cell.outcome):
         days = list(run)
         if outcome is Outcome.GOOD:
             parts.append(_good(position, len(days)))
-        elif outcome is not None:
+        else:
             parts += [_placed(cell, position + i) for i, cell in enumerate(days)]
         position += len(days)
-    return (
-        f'<svg class="bar" role="img" aria-label="{escape(label)}" width="{PITCH * len(cells)}" '
-        f'height="{HEIGHT}">{"".join(parts)}</svg>'
-    )
+    head = f'<svg class="bar" role="img" aria-label="{escape(label)}">'
+    return f'{head}<g id="{escape(name)}">{"".join(parts)}</g></svg>'
+
+
+def again(name: str) -> str:
+    """The bar of that id once more, without its links."""
+    return f'<svg class="bar" aria-hidden="true"><use href="#{escape(name)}"/></svg>'
 
 
 def _good(position: int, days: int) -> str:
     start = f' x="{position * PITCH}"' if position else ""
-    return f'<rect{start} width="{days * PITCH - 1}" height="16" fill="url(#gs)"/>'
+    return f'<rect{start} width="{days * PITCH - 1}"/>'
 
 
-def _placed(cell: Cell, position: int, row: int = 0) -> str:
+def _placed(cell: Cell, position: int) -> str:
     if cell.outcome is None:
         return ""
-    y = f' y="{row * HEIGHT}"' if row else ""
-    use = f'<use href="#{CODES[cell.outcome]}" x="{position * PITCH}"{y}/>'
+    use = f'<use href="#{CODES[cell.outcome]}" x="{position * PITCH}"/>'
     if cell.href is None:
         return use
     title = f"<title>{escape(cell.title)}</title>" if cell.title else ""
     return f'<a href="{escape(cell.href)}">{title}{use}</a>'
 
 
-def calendar(cells: Sequence[Cell], weekday: int, label: str) -> str:
+def calendar(cells: Sequence[Cell], weekday: int) -> str:
     """The same days as weeks (columns) by weekdays (rows, Monday first).
 
     `weekday` is that of the first day, Monday is 0.
     """
-    parts = []
-    for index, cell in enumerate(cells):
-        column, row = divmod(index + weekday, 7)
-        if cell.outcome is not None:
-            parts.append(_placed(cell, column, row))
-    weeks = -(-(len(cells) + weekday) // 7)
-    size = f'width="{weeks * PITCH * 1.5:g}" height="{7 * HEIGHT * 1.5:g}"'
-    box = f'viewBox="0 0 {weeks * PITCH} {7 * HEIGHT}"'
-    head = f'<svg class="cal" role="img" aria-label="{escape(label)}" {size} {box}>'
-    return f"{head}{''.join(parts)}</svg>"
+    parts: list[str] = []
+    place = weekday
+    for outcome, run in groupby(cells, key=lambda cell: cell.outcome):
+        days = len(list(run))
+        if outcome is Outcome.GOOD:
+            parts += [_block(*block) for block in _blocks(place, days)]
+        elif outcome is not None:
+            parts += [_day(CODES[outcome], place + day) for day in range(days)]
+        place += days
+    return f'<svg class="cal" aria-hidden="true">{"".join(parts)}</svg>'
+
+
+def _blocks(place: int, days: int) -> Iterator[tuple[int, int, int, int]]:
+    """Rectangles (column, row, columns, rows) that cover consecutive days."""
+    while days:
+        column, row = divmod(place, 7)
+        weeks = days // 7 if row == 0 else 0
+        taken = 7 * weeks if weeks else min(7 - row, days)
+        yield (column, row, weeks, 7) if weeks else (column, row, 1, taken)
+        place += taken
+        days -= taken
+
+
+def _block(column: int, row: int, columns: int, rows: int) -> str:
+    x = f' x="{column * PITCH}"' if column else ""
+    y = f' y="{row * HEIGHT}"' if row else ""
+    return f'<rect{x}{y} width="{columns * PITCH - 1}" height="{rows * HEIGHT}"/>'
+
+
+def _day(code: str, place: int) -> str:
+    column, row = divmod(place, 7)
+    return f'<use href="#{code}" x="{column * PITCH}" y="{row * HEIGHT}"/>'
 
 
 def axis(days: int, ticks: Iterable[tuple[int, str]]) -> str:
