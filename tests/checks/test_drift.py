@@ -17,6 +17,7 @@ def columns(**types: str) -> tuple[SpoolColumn, ...]:
 
 
 def lines(before: tuple[SpoolColumn, ...], after: tuple[SpoolColumn, ...]) -> list[str]:
+    """The differences, as people read them."""
     return [str(change) for change in compare(before, after)]
 
 

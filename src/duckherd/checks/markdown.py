@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from duckherd.checks.model import Verdict
 
-_SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "error": "! error", "skipped": "– skipped"}
+_SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "error": "✗ error", "skipped": "– skipped"}
 _ORDER = {"fail": 0, "error": 0, "skipped": 1, "pass": 2}
 
 

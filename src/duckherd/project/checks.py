@@ -91,7 +91,7 @@ def _unfolded(text: str, path: str, mapping: yaml.MappingNode) -> str:
 
 
 def _with_list(text: str, mapping: yaml.MappingNode, items: Sequence[Item]) -> str:
-    indent = " " * mapping.start_mark.column
+    indent = " " * mapping.value[0][0].start_mark.column
     lines = f"{indent}checks:\n" + "".join(f"{indent}  - {item_line(item)}\n" for item in items)
     after = _last_line(text, mapping) + 1
     return _inserted(text, after, lines)
