@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ class Simulated:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     """40 tables over 30 days that hold the end of daylight saving time."""
-    world = simulate(40, 30, date(2025, 11, 5))
+    world = simulate(40, 30, datetime(2025, 11, 5, tzinfo=UTC))
     folder = tmp_path_factory.mktemp("simulated")
     with servers.prefect_server(folder, QUIET) as url:
         path = folder / "prefect.db"

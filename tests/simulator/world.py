@@ -107,8 +107,7 @@ def simulate(tables: int, days: int, end: date, seed: int = 7, *, uneven: bool =
     `uneven`: most tables are well and a few are ill, as in life; else all fail alike.
     """
     random_ = random.Random(seed)  # one seed, one world
-    now = datetime(end.year, end.month, end.day, tzinfo=UTC)
-    world = World(end - timedelta(days=days), now)
+    world = World(now.date() - timedelta(days=days), now)
     for number in range(tables):
         table = _table(number, world, random_)
         world.tables.append(table)
@@ -125,9 +124,9 @@ def _table(number: int, world: World, random_: random.Random) -> SimTable:
     created = world.start + timedelta(days=days // 3 if number % 23 == 5 else 0)
     removed = paused = None
     if number % 29 == 11:
-        removed = world.now - timedelta(days=days // 4) + 12 * HOUR
+        removed = _noon(world, days // 4)
     if number % 19 == 7:
-        begin = world.now - timedelta(days=days // 2) + 12 * HOUR
+        begin = _noon(world, days // 2)
         paused = (begin, begin + timedelta(days=min(4, days // 4)))
     hours = (0, 6, 12, 18) if frequent else ((2,), (3,))[number % 2]
     return SimTable(
@@ -146,6 +145,11 @@ def _table(number: int, world: World, random_: random.Random) -> SimTable:
         rows=int(10 ** (2 + 5 * kind)),
         seconds=5 + 900 * kind**3,
     )
+
+
+def _noon(world: World, days_ago: int) -> datetime:
+    day = world.now - timedelta(days=days_ago)
+    return day.replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 def _live(table: SimTable, world: World, random_: random.Random, illness: float) -> None:

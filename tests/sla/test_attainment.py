@@ -69,9 +69,16 @@ def test_no_valid_slot_is_no_percentage():
 
 def test_a_groups_budget_adds_up_its_tables_budgets():
     """A at 90 % and B at 80 % over 10 slots each allow 1 + 2 misses; 1 + 1 happened."""
-    a = (slots("gggggggggf"), Objective(target=90))
-    b = (slots("fggggggggg"), Objective(target=80))
-    group = group_budget("tag:erp", [a, b], 0.0, lookbacks=(DAY, 5 * DAY), window=10 * DAY)
+    members = [
+        (slots("gggggggggf"), Objective(target=90)),
+        (slots("fggggggggg"), Objective(target=80)),
+    ]
+
+    def over(span):
+        return [attain(found, objective, 0.0, span) for found, objective in members]
+
+    lately = [(span, over(span)) for span in (DAY, 5 * DAY)]
+    group = group_budget("tag:erp", over(10 * DAY), lately)
     assert (group.tables, group.breached, group.bad, group.valid) == (2, 0, 2, 20)
     assert group.allowed == pytest.approx(3.0)
     assert group.spent == pytest.approx(2 / 3)
@@ -82,7 +89,8 @@ def test_a_groups_budget_adds_up_its_tables_budgets():
 
 def test_a_group_that_may_not_miss_has_no_burn_rate():
     """Target 100 % allows nothing: the rate is undefined, not infinite."""
-    group = group_budget("herd", [(slots("gf"), Objective(target=100))], 0.0, lookbacks=(DAY,))
+    one = [attain(slots("gf"), Objective(target=100), 0.0)]
+    group = group_budget("herd", one, [(DAY, one)])
     assert group.spent is None
     assert group.burn == ((DAY, None),)
     assert group.breached == 1

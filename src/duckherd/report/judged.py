@@ -46,19 +46,24 @@ class Judged:
     @cached_property
     def attainments(self) -> Mapping[str, Attainment]:
         """Table name -> how its objective is kept."""
+        return self._over(self.window)
+
+    @cached_property
+    def lately(self) -> Mapping[float, Mapping[str, Attainment]]:
+        """Lookback in seconds -> the same over it."""
+        return {span: self._over(span) for span in LOOKBACKS}
+
+    def _over(self, window: float | None) -> Mapping[str, Attainment]:
         return {
-            table.name: attain(self.slots[table.name], table.objective, self.now, self.window)
+            table.name: attain(self.slots[table.name], table.objective, self.now, window)
             for table in self.tables
         }
 
     def group(self, name: str, tables: Sequence[Table]) -> GroupBudget:
         """The error budget of a group; tables without an objective are not in it."""
-        members = [
-            (self.slots[table.name], objective)
-            for table in tables
-            if (objective := table.objective) is not None
-        ]
-        return group_budget(name, members, self.now, LOOKBACKS, self.window)
+        names = [table.name for table in tables if table.objective is not None]
+        lately = [(span, [found[n] for n in names]) for span, found in self.lately.items()]
+        return group_budget(name, [self.attainments[n] for n in names], lately)
 
     def groups(self, kind: str) -> tuple[GroupBudget, ...]:
         """Budgets by `owner` or `tag`, the most spent first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def _sentence(recent: Sequence[Slot], good: int, breached: int) -> str:
     if good == len(recent):
         return f"All {plural(good, 'table')} delivered in time; {also}."
     missed = Counter(slot.outcome for slot in recent if not slot.outcome.is_good)
-    kinds = ", ".join(f"{number} {outcome}" for outcome, number in sorted(missed.items()))
+    kinds = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(missed.items()))
     late = f"{len(recent) - good:,} of {plural(len(recent), 'table')} did not deliver in time"
     return f"{late} ({kinds}); {also}."
 
@@ -140,11 +141,11 @@ _MARGINS = (-24, -8, -4, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 8, 24)
 
 def margins(slots: Iterable[Slot]) -> tuple[tuple[Column, ...], int]:
     """Published slots by how long before (or after) their deadline; index of the deadline."""
-    hours = [(slot.deadline - slot.published) / HOUR for slot in slots if slot.published]
+    hours = sorted((slot.deadline - slot.published) / HOUR for slot in slots if slot.published)
     edges = [float("-inf"), *_MARGINS, float("inf")]
     bars = []
     for low, high in pairwise(edges):
-        number = sum(low <= hour < high for hour in hours)
+        number = bisect_left(hours, high) - bisect_left(hours, low)
         title = _margin_title(low, high, number)
         bars.append(Column(number, None, _edge(low, high), title, "late" if high <= 0 else "col"))
     bars.reverse()

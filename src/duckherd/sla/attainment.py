@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from duckherd.sla.model import Slot
@@ -55,15 +56,11 @@ class Attainment:
         return self.target is not None and self.bad > budget(self.target, self.valid)
 
 
+@lru_cache(maxsize=4096)
 def budget(target: float | None, valid: int) -> Fraction:
     """Misses that `target` percent allows among `valid` slots, exact."""
     # str() gives the decimal the user wrote; 99.9 as a float allows 0.9999 misses in 1000.
     return (100 - Fraction(str(target if target is not None else 0))) * valid / 100
-
-
-def in_window(slots: Iterable[Slot], now: Instant, window: float) -> list[Slot]:
-    """Slots scheduled in the `window` seconds before `now`."""
-    return [slot for slot in slots if now - window <= slot.time <= now]
 
 
 def attain(
@@ -71,9 +68,10 @@ def attain(
 ) -> Attainment:
     """Attainment of one table; `window` in seconds overrides the objective's own."""
     span = window or parse_duration(objective.window if objective else "28d")
-    valid = [slot for slot in in_window(slots, now, span) if slot.outcome.is_valid]
-    good = sum(slot.outcome.is_good for slot in valid)
-    return Attainment(good, len(valid), objective.target if objective else None)
+    outcomes = [slot.outcome for slot in slots if now - span <= slot.time <= now]
+    valid = sum(outcome.is_valid for outcome in outcomes)
+    good = sum(outcome.is_good for outcome in outcomes)
+    return Attainment(good, valid, objective.target if objective else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +109,18 @@ class GroupBudget:
         return self.bad / self.allowed if self.allowed else None
 
 
-Member = tuple[Sequence[Slot], Objective]
-"""A table's slots with its objective."""
-
-
 def group_budget(
     name: str,
-    members: Sequence[Member],
-    now: Instant,
-    lookbacks: Sequence[float],
-    window: float | None = None,
+    each: Sequence[Attainment],
+    lately: Sequence[tuple[float, Sequence[Attainment]]],
 ) -> GroupBudget:
-    """Budget and burn rates of a group; `window` in seconds overrides each objective's own."""
-    each = [attain(slots, objective, now, window) for slots, objective in members]
+    """Budget and burn rates of a group.
+
+    Args:
+        name: of the group.
+        each: the attainment of each table with an objective, over its window.
+        lately: for each lookback in seconds, the attainment of each table over it.
+    """
     return GroupBudget(
         name=name,
         tables=len(each),
@@ -131,7 +128,7 @@ def group_budget(
         good=sum(one.good for one in each),
         valid=sum(one.valid for one in each),
         allowed=_allowed(each),
-        burn=tuple((span, _burn(members, now, span)) for span in lookbacks),
+        burn=tuple((span, _burn(found)) for span, found in lately),
     )
 
 
@@ -139,7 +136,6 @@ def _allowed(each: Iterable[Attainment]) -> float:
     return float(sum(budget(one.target, one.valid) for one in each))
 
 
-def _burn(members: Sequence[Member], now: Instant, lookback: float) -> float | None:
-    each = [attain(slots, objective, now, lookback) for slots, objective in members]
+def _burn(each: Sequence[Attainment]) -> float | None:
     allowed = _allowed(each)
     return sum(one.bad for one in each) / allowed if allowed else None
