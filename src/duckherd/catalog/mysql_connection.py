@@ -159,7 +159,7 @@ _NUMBERS = (
     (r"Table '.*' doesn't exist", 1146),
     (r"Lock wait timeout exceeded", 1205),
     (r"Deadlock found", 1213),
-    (r"server has gone away", 2006),
+    (r"[Ss]erver has gone away", 2006),
     (r"Lost connection|Connection was killed|Server shutdown in progress", 2013),
     (r"Too many connections|max_user_connections", 1040),
     (r"Can't connect to|Unknown (MySQL |)server host", 2003),
