@@ -3,8 +3,8 @@
     python benchmarks/checks.py --rows 10000000
     python benchmarks/checks.py --rows 50000000 --only duckherd
 
-Each contender judges the same Parquet file in a process of its own, three times; the
-fastest run and its peak memory (VmHWM, the whole process with imports) are told. The
+Each contender judges the same Parquet file in a process of its own, in three rounds; its
+fastest run and greatest peak memory (VmHWM, the whole process with imports) are told. The
 peers need packages that duckherd does not, so give them an environment of their own:
 
     python -m venv peers
@@ -222,23 +222,34 @@ def judge(name: str, file: Path) -> None:
     print(json.dumps({"checks": count, "seconds": round(seconds, 2), "peak_mb": peak}))
 
 
-def measure(name: str, python: str, file: Path, times: int) -> None:
-    runs = []
+def measure(name: str, python: str, file: Path) -> tuple[float, dict[str, float]] | None:
+    """Wall seconds of the whole process, and what it told of itself."""
+    start = time.perf_counter()
+    command = [python, __file__, "--judge", name, "--file", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{name:<26} {done.stderr.strip().splitlines()[-1][:120]}", flush=True)
+        return None
+    return time.perf_counter() - start, json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def compare(names: list[str], peers: str, file: Path, times: int) -> None:
+    """Each contender in turn, `times` rounds, so that noise of the machine meets all alike."""
+    runs: dict[str, list[tuple[float, dict[str, float]]]] = {name: [] for name in names}
     for _ in range(times):
-        start = time.perf_counter()
-        command = [python, __file__, "--judge", name, "--file", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wall = time.perf_counter() - start
-        if done.returncode:
-            print(f"{name:<26} {done.stderr.strip().splitlines()[-1][:120]}", flush=True)
-            return
-        runs.append((wall, json.loads(done.stdout.strip().splitlines()[-1])))
-    wall, best = min(runs, key=lambda run: run[0])
-    print(
-        f"{name:<26} {best['checks']:>3} checks  wall {wall:>6.2f} s  "
-        f"judging {best['seconds']:>6.2f} s  peak {best['peak_mb']:>6,} MB",
-        flush=True,
-    )
+        for name in names:
+            run = measure(name, sys.executable if name in OURS else peers, file)
+            runs[name] += [run] if run else []
+    for name, found in runs.items():
+        if not found:
+            continue
+        wall, best = min(found, key=lambda run: run[0])
+        peak = max(run["peak_mb"] for _, run in found)
+        print(
+            f"{name:<26} {best['checks']:>3} checks  wall {wall:>6.2f} s  "
+            f"judging {best['seconds']:>6.2f} s  peak {peak:>6,} MB",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -260,9 +271,7 @@ def main() -> None:
         file = Path(folder, "orders.parquet")
         generate(given.rows, file)
         print(f"{given.rows:,} rows, {file.stat().st_size >> 20:,} MB of Parquet", flush=True)
-        for name in given.only or [*OURS, *PEERS]:
-            python = sys.executable if name in OURS else given.peers
-            measure(name, python, file, given.times)
+        compare(given.only or [*OURS, *PEERS], given.peers, file, given.times)
 
 
 if __name__ == "__main__":

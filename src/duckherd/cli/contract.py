@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from duckherd.project import Entry
 
 Action = Literal["export", "test", "import"]
-To = Annotated[Path | None, Parameter(help="Folder to write <schema>.<table>.odcs.yaml files to.")]
+To = Annotated[
+    Path | None, Parameter(help="Folder to export to, a file SCHEMA.TABLE.odcs.yaml each.")
+]
 
 
 def contract(
