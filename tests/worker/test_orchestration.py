@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,18 @@ def test_a_run_suspended_from_outside_stops_at_its_next_task(herd: Herd) -> None
     assert herd.get(run)["state_name"] == "Suspended"
     herd.run(tell, out=str(herd.file()))
     assert out.read_text() == stopped
+
+
+def test_a_scheduled_run_starts_when_it_is_due(herd: Herd) -> None:
+    """A run polled before its time holds no slot and starts neither early nor at a later poll."""
+    due = datetime.now(UTC) + timedelta(seconds=6)
+    details = {"scheduled_time": due.isoformat()}
+    body = {"state": {"type": "SCHEDULED", "state_details": details}, "parameters": {}}
+    body["parameters"] = {"out": str(herd.file())}
+    path = f"/deployments/{herd.deploy('warm_flows.tell')}/create_flow_run"
+    run = herd.wait(herd.ask("POST", path, body)["id"])
+    assert run["state_name"] == "Completed"
+    assert datetime.fromisoformat(run["start_time"]) >= due
 
 
 def test_deployment_concurrency_limit(herd: Herd) -> None:

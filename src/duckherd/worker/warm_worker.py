@@ -82,6 +82,7 @@ class WarmWorker(ProcessWorker):
         self._polling = anyio.Lock()
         self._released: set[UUID] = set()
         """Runs that ended while a poll was under way: its answer may still contain them."""
+        self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._asked = anyio.Event()
         self._synced = anyio.Event()
@@ -119,6 +120,7 @@ class WarmWorker(ProcessWorker):
             Supervisor(self._pool, self.client, self.name)
         )
         self._tasks.start_soon(self._poll_when_asked)
+        self._tasks.start_soon(self._start_due_runs)
         self._tasks.start_soon(self._start_watching)
 
     async def _initialize_after_sync(self) -> None:
@@ -216,7 +218,13 @@ class WarmWorker(ProcessWorker):
             self._timer.cancel()
         seconds = self._backlog.next_due(now("UTC"))
         if seconds is not None and not self._stopping:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._fill_slots)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._due.set)
+
+    async def _start_due_runs(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            self._fill_slots()
 
     def _slot_is_free(self) -> None:
         if not self._submitting_flow_run_ids:
