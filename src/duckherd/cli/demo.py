@@ -18,7 +18,7 @@ from duckherd.cli.ending import Exit
 from duckherd.cli.herd import choose, read_herd, session_on
 from duckherd.cli.units import count, duration, plural, size
 from duckherd.cli.watching import Batch, Result, report, run_and_watch
-from duckherd.demo.proof import Claim, not_published, published_alike, runs_as_told
+from duckherd.demo.proof import Claim, files_of, others_alike, repaired_alike, runs_as_told
 from duckherd.demo.shop import BROKEN, ITEMS, REPAIR
 from duckherd.errors import UsageError
 from duckherd.server.registry import running
@@ -62,15 +62,12 @@ def _show(connection: Connection) -> list[Claim]:
         _command("run")
         first = run_and_watch(Batch(connection.api, herd.deployments, alive=here.alive))
         report(first, "text", "duckherd retry")
-        claims = [
-            not_published(_LAKE, BROKEN),
-            published_alike(_DATABASE, _LAKE, without=[BROKEN]),
-        ]
+        claims, before = [others_alike(_DATABASE, _LAKE)], files_of(_LAKE)
         _repair(first)
         _command("retry", BROKEN)
         again = tuple(choose(herd, [BROKEN], []))
         report(run_and_watch(Batch(connection.api, again, alive=here.alive)), "text", "")
-        claims.append(published_alike(_DATABASE, _LAKE))
+        claims += repaired_alike(_DATABASE, _LAKE, before)
         claims += runs_as_told(connection.api, herd.deployments, _DATABASE, since)
     return claims
 
@@ -140,7 +137,7 @@ def _repair(first: Result) -> None:
 
     good = len(first.runs) - len(first.bad)
     _say(f"\nThe other {plural(good, 'table')} are published. Now the data are repaired:")
-    _say(f"$ sqlite3 shop.db {shlex.quote(REPAIR)}")
+    _say(f'$ sqlite3 shop.db "{REPAIR}"')
     _say(f"{plural(repair(_DATABASE), 'row')} repaired")
 
 

@@ -83,6 +83,13 @@ def session_on(connection: Connection, file: Path) -> Iterator[Session]:
         yield Session(connection, project, tuple(workers))
 
 
+def project_of(file: Path) -> Project | None:
+    """The project of the file, None where there is no file."""
+    from duckherd.project import load
+
+    return load(file) if file.exists() else None
+
+
 def read_herd(connection: Connection, project: Project | None, *, last: bool) -> Herd:
     """The project's deployments on the server, all of the herd without a project.
 

@@ -103,10 +103,9 @@ class LiveDisplay:
 
 def finished_line(run: Run, tables: Mapping[str, str]) -> str:
     """A run that ended, on one line."""
-    parts = [_table(run, tables), run.outcome if run.outcome == "ok" else ""]
-    parts += [f"{count(run.rows)} rows" if run.outcome == "ok" and run.rows is not None else ""]
-    parts += [duration(run.seconds) if run.seconds is not None else ""]
-    parts += [f"{run.outcome}: {run.reason}" if run.outcome != "ok" else ""]
+    took = duration(run.seconds) if run.seconds is not None else ""
+    rows = f"{count(run.rows)} rows" if run.outcome == "ok" and run.rows is not None else ""
+    parts = [_table(run, tables), run.outcome, rows, took, run.reason]
     return "  ".join(part for part in parts if part)
 
 

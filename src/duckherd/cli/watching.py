@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -253,8 +254,8 @@ def _summary(result: Result) -> str:
     good = [run for run in result.runs.values() if run.outcome == "ok"]
     waiting = sum(not run.over for run in result.runs.values())
     parts = [f"{len(good):,} ok"] if good or not waiting else []
-    if result.bad:
-        parts.append(f"{len(result.bad):,} not")
+    bad = Counter(outcome for _, outcome, _ in result.bad)
+    parts += [f"{number:,} {outcome}" for outcome, number in sorted(bad.items())]
     if waiting:
         parts.append(f"{plural(waiting, 'flow run')} not over yet, see duckherd status")
     read = sum(run.rows or 0 for run in good)

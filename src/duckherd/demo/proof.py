@@ -15,6 +15,9 @@ from duckherd.runs.model import Run, TableDeployment
 
 _SCHEMA = "main"
 
+Stamp = tuple[int, int, int]
+"""What tells whether a file was touched: inode, size, time of change in nanoseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -34,21 +37,29 @@ class Claim:
         return not self.wrong
 
 
-def published_alike(database: Path, lake: Path, *, without: Sequence[str] = ()) -> Claim:
-    """Each table's Parquet file equals the table: rows, and a hash over all columns."""
-    names = [name for name in tables_of(database) if name not in without]
+def others_alike(database: Path, lake: Path) -> Claim:
+    """Each table but the broken one equals its file: rows, and a hash over all columns."""
+    names = [name for name in tables_of(database) if name != BROKEN]
     wrong = [line for name in names for line in _difference(database, lake, name)]
-    files = {path.stem for path in (lake / _SCHEMA).glob("*.parquet")}
-    wrong += [f"{name}.parquet is of no table" for name in sorted(files - {*names, *without})]
-    text = f"{len(names)} published Parquet files equal their tables: row count and hash"
+    wrong += [f"{name}.parquet is of no table" for name in sorted(files_of(lake).keys() - {*names})]
+    text = f"the {len(names)} published Parquet files equal their tables: row count and hash"
     return Claim(text, tuple(wrong))
 
 
-def not_published(lake: Path, table: str) -> Claim:
-    """A table that failed left nothing in the lake."""
-    path = lake / _SCHEMA / f"{table}.parquet"
-    wrong = (f"{path} exists",) if path.exists() else ()
-    return Claim(f"{table}, which failed its check, is not published", wrong)
+def repaired_alike(database: Path, lake: Path, before: Mapping[str, Stamp]) -> Iterator[Claim]:
+    """After the retry the broken table equals its file too, and no other file was touched."""
+    wrong = tuple(_difference(database, lake, BROKEN))
+    yield Claim(f"after the retry {BROKEN} equals its file too", wrong)
+    after = files_of(lake)
+    touched = sorted(name for name in before if after.get(name) != before[name])
+    text = f"the retry touched none of the other {len(before)} files"
+    yield Claim(text, tuple(f"{name}.parquet changed" for name in touched))
+
+
+def files_of(lake: Path) -> dict[str, Stamp]:
+    """Published files by table: inode, size and time of change in nanoseconds."""
+    found = {path.stem: path.stat() for path in (lake / _SCHEMA).glob("*.parquet")}
+    return {name: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
 
 
 def runs_as_told(
