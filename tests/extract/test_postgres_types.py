@@ -194,7 +194,10 @@ def test_every_value_reads_back_as_postgres_prints_it(
 AS_TEXT = {
     "VARCHAR": "{}",
     "BLOB": r"'\x' || hex({})",
-    **dict.fromkeys(("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "FLOAT", "DOUBLE"), "replace(CAST({} AS VARCHAR), ' (BC)', ' BC')"),
+    **dict.fromkeys(
+        ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "FLOAT", "DOUBLE"),
+        "replace(CAST({} AS VARCHAR), ' (BC)', ' BC')",
+    ),
 }
 
 

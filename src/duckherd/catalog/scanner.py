@@ -22,6 +22,8 @@ import duckdb
 SOURCE = "source"
 """Name the source is attached under."""
 
+_MOST_THREADS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -59,6 +61,8 @@ def new_engine() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
+            # One table is read on a few connections; more threads only cost memory.
+            "threads": min(os.cpu_count() or 1, _MOST_THREADS),
             "temp_directory": str(Path(tempfile.gettempdir()) / f"duckherd-spill-{os.getpid()}"),
         }
     )

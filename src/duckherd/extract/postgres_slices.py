@@ -16,7 +16,7 @@ from duckherd.extract.slices import even_bounds, slice_count
 VECTOR_ROWS = 2048
 """DuckDB takes rows in vectors of this many; only then are their bytes let go."""
 
-_WIDE_SLICE_BYTES = 32 * 1024 * 1024
+_WIDE_SLICE_BYTES = 16 * 1024 * 1024
 _ROW_HEADER_BYTES = 28
 _GUESSED_VALUE_BYTES = 16
 # Types whose size before compression PostgreSQL knows without reading them.
