@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +10,6 @@ import pytest
 
 from duckherd.api import Api
 from duckherd.project import Project, load
-
-_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -42,8 +40,9 @@ def api(prefect_api: str) -> Iterator[Api]:
 
 
 @pytest.fixture
-def pool(api: Api) -> str:
+def pool(api: Api) -> Iterator[str]:
     """Name of a work pool of this test."""
-    name = f"pool-{next(_numbers)}"
+    name = f"pool-{uuid.uuid4().hex[:8]}"
     api.post("work_pools/", {"name": name, "type": "process"})
-    return name
+    yield name
+    api.delete(f"work_pools/{name}")

@@ -28,6 +28,7 @@ class Schedule:
 
     Attributes:
         interval: seconds.
+        timezone: IANA name; None means UTC, as Prefect reads it.
         anchor: ISO 8601 UTC moment an interval counts from; None leaves it to the server.
         active: None leaves it to people: the server's value stays, a new schedule is active.
     """
@@ -37,7 +38,7 @@ class Schedule:
     interval: float | None = None
     anchor: str | None = None
     rrule: str | None = None
-    timezone: str = "UTC"
+    timezone: str | None = None
     active: bool | None = None
     parameters: Mapping[str, Any] = field(default_factory=_nothing)
     slug: str | None = None
@@ -53,7 +54,7 @@ class Schedule:
             interval=spec.get("interval"),
             anchor=utc_text(spec["anchor_date"]) if spec.get("anchor_date") else None,
             rrule=plain_rule(rule) if rule else None,
-            timezone=spec.get("timezone") or "UTC",
+            timezone=spec.get("timezone"),
             active=answer["active"],
             parameters=answer.get("parameters") or {},
             slug=answer.get("slug"),
@@ -73,17 +74,23 @@ class Schedule:
             return {"cron": self.cron, "timezone": self.timezone, "day_or": self.day_or}
         if self.interval is not None:
             anchor = {"anchor_date": self.anchor} if self.anchor else {}
-            return {"interval": self.interval, "timezone": self.timezone, **anchor}
+            return {"interval": self.interval, "timezone": self._zone, **anchor}
         start = "" if "DTSTART" in str(self.rrule) else _PREFECT_START
-        return {"rrule": f"{start}{self.rrule}", "timezone": self.timezone}
+        return {"rrule": f"{start}{self.rrule}", "timezone": self._zone}
+
+    @property
+    def _zone(self) -> str:
+        return self.timezone or "UTC"
 
     def same_as(self, other: Schedule) -> bool:
         """Whether both mean the same; what this one leaves open is equal to anything."""
-        return self == replace(
+        there = replace(
             other,
             active=other.active if self.active is not None else None,
             anchor=other.anchor if self.anchor is not None else None,
+            timezone=other._zone,
         )
+        return replace(self, timezone=self._zone) == there
 
     def completed(self, other: Schedule) -> Schedule:
         """This schedule with what it leaves open taken from the server's."""
@@ -95,11 +102,11 @@ class Schedule:
 
     def __str__(self) -> str:
         if self.cron is not None:
-            text = f"cron {self.cron!r} {self.timezone}"
+            text = f"cron {self.cron!r} {self._zone}"
         elif self.interval is not None:
             text = f"every {self.interval:g} s"
         else:
-            text = f"rrule {self.rrule!r} {self.timezone}"
+            text = f"rrule {self.rrule!r} {self._zone}"
         return f"{text} (paused)" if self.active is False else text
 
 

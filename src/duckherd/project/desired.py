@@ -104,7 +104,7 @@ def _schedule(config: ScheduleConfig) -> Schedule:
         interval=None if interval is None else interval.total_seconds(),
         anchor=utc_text(config.anchor_date) if config.anchor_date else None,
         rrule=plain_rule(config.rrule) if config.rrule else None,
-        timezone=config.timezone or "UTC",
+        timezone=config.timezone,
         active=config.active,
         parameters=plain(config.parameters),
         slug=config.slug,
