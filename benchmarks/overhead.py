@@ -29,7 +29,7 @@ from pathlib import Path
 
 from duckherd.worker import embedded_database, server_settings
 
-FLOWS = '''
+FLOWS = """
 from prefect import flow, task
 
 @task
@@ -56,7 +56,7 @@ if __name__ == "__main__":
               limit=int(sys.argv[3]), pause_on_shutdown=False)
     else:
         monolith(int(sys.argv[2]))
-'''
+"""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -161,7 +161,7 @@ def server(folder: Path) -> Iterator[tuple[Api, subprocess.Popen[bytes]]]:
 
 def measure(api: Api, mode: str, runs: int, limit: int, server_pid: int, folder: Path) -> Cost:
     if mode == "monolith":
-        return measure_monolith(api, runs, server_pid, folder)
+        return measure_monolith(runs, server_pid)
     if mode == "serve":
         command = [sys.executable, "tiny_flows.py", "serve", str(runs), str(limit)]
     else:
@@ -171,7 +171,7 @@ def measure(api: Api, mode: str, runs: int, limit: int, server_pid: int, folder:
     with process(command, folder / f"{mode}.log") as client:
         time.sleep(20)  # start-up, and the fork server's import, are no part of a run
         deployments = deploy(api, mode, runs)
-        warm_up(api, mode, deployments[:limit])
+        warm_up(api, deployments[:limit])
         return measure_runs(api, deployments, server_pid, client.pid)
 
 
@@ -206,7 +206,7 @@ def finished(api: Api, tag: str) -> int:
     return api.ask("POST", "/flow_runs/count", body)
 
 
-def warm_up(api: Api, mode: str, deployments: list[str]) -> None:
+def warm_up(api: Api, deployments: list[str]) -> None:
     tag = create(api, deployments, 0)
     until(lambda: finished(api, tag) >= len(deployments))
 
@@ -231,7 +231,7 @@ def measure_runs(api: Api, deployments: list[str], server_pid: int, client_pid: 
     return Cost((max(ends) - start) / runs, client_cpu, server_cpu, peak)
 
 
-def measure_monolith(api: Api, runs: int, server_pid: int, folder: Path) -> Cost:
+def measure_monolith(runs: int, server_pid: int) -> Cost:
     before, start = cpu(server_pid), time.monotonic()
     child = subprocess.Popen([sys.executable, "tiny_flows.py", "monolith", str(runs)])
     peak = 0.0
@@ -239,10 +239,13 @@ def measure_monolith(api: Api, runs: int, server_pid: int, folder: Path) -> Cost
         peak = max(peak, memory(child.pid))
         time.sleep(0.1)
     wall = time.monotonic() - start
-    used = os.times()
     time.sleep(3)
-    return Cost(wall / runs, 0.0 if not used else CHILDREN.since() / runs,
-                (cpu(server_pid) - before) / runs, peak)
+    return Cost(
+        wall / runs,
+        CHILDREN.since() / runs,
+        (cpu(server_pid) - before) / runs,
+        peak,
+    )
 
 
 class _Children:
