@@ -66,12 +66,32 @@ def validate_checks(
     name only.
     """
     probes = probes_of(checks, columns or ())
+    if columns is None:
+        # Most checks hold no SQL of the user's, and starting the engine takes a while.
+        plain = [probe for probe in probes if not _holds_sql(probe)]
+        probes = tuple(probe for probe in probes if _holds_sql(probe))
+        told = [Problem(p.position, p.name, text) for p in plain if (text := _contradiction(p))]
+    else:
+        told = []
+    return tuple(sorted([*told, *_asked(probes, columns)], key=lambda each: each.position))
+
+
+def _holds_sql(probe: Probe) -> bool:
+    options = probe.options
+    told = isinstance(options, Matches | Expression | Sql | Schema)
+    return told or bool(isinstance(options, ScanOptions) and options.where)
+
+
+def _asked(probes: Sequence[Probe], columns: Sequence[SpoolColumn] | None) -> Iterator[Problem]:
+    """Problems an engine is asked for."""
     if not probes:
-        return ()
+        return
     typed = columns is not None and all(column.type for column in columns)
     with _empty(columns if columns is not None and typed else ()) as empty:
-        found = ((probe, _problem(probe, columns, empty, typed=typed)) for probe in probes)
-        return tuple(Problem(p.position, p.name, text) for p, text in found if text)
+        for probe in probes:
+            text = _problem(probe, columns, empty, typed=typed)
+            if text:
+                yield Problem(probe.position, probe.name, text)
 
 
 def _problem(
