@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -285,20 +286,30 @@ CASES = {
 # --- measuring -----------------------------------------------------------------------------------
 
 
+def peak() -> float:
+    """MB of this process, or of its biggest child: VmHWM starts at exec, ru_maxrss does not."""
+    status = Path("/proc/self/status").read_text()
+    own = int(status.partition("VmHWM:")[2].split()[0])
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+
+
 def measure(python: str, side: str, url: str, tables: list[str]) -> tuple[float, float, float]:
-    """Wall seconds, peak MB of the process with its children, MB written."""
+    """Wall seconds, peak MB of the process or its biggest child, MB written."""
     with tempfile.TemporaryDirectory(prefix="bench-extract-") as out:
+        note = Path(out) / "peak"
         command = [python, __file__, "--side", side, "--out", out, "--tables", *tables]
         started = time.perf_counter()
-        child = subprocess.Popen(
-            command, env={**os.environ, "BENCH_URL": url, "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(
+            command,
+            env={**os.environ, "BENCH_URL": url, "PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.DEVNULL,
+            check=False,
         )
-        _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started
-        if status:
+        if done.returncode:
             raise RuntimeError(f"{side} failed")
         size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
-        return wall, usage.ru_maxrss / 1024, size / 1e6
+        return wall, float(note.read_text()), size / 1e6
 
 
 def compare(case: str, url: str, tables: list[str], arguments: argparse.Namespace) -> None:
@@ -366,6 +377,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.side:
         {**OURS, **PEERS}[arguments.side](os.environ["BENCH_URL"], arguments.tables, arguments.out)
+        (arguments.out / "peak").write_text(str(peak()))
         return
     if arguments.quick:
         arguments.rows, arguments.runs = 200_000, 1

@@ -310,7 +310,8 @@ def test_a_slice_that_failed_is_read_again_alone(
         """create function kill_once(id int) returns bool language plpgsql volatile as $$
         begin
           -- Not the session that exported the snapshot: the one reading the last slice.
-          if id = 29999 and not exists (select from pg_stat_activity where application_name = 'victim is dead') then  # noqa: E501
+          if id = 29999 and not exists (
+            select from pg_stat_activity where application_name = 'victim is dead') then
             perform pg_advisory_lock(1);
           end if;
           return true;
