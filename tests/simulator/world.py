@@ -101,8 +101,10 @@ class World:
         return Counter(self.truth.values())
 
 
-def simulate(tables: int, days: int, end: date, seed: int = 7, *, uneven: bool = False) -> World:
-    """A world of that many tables and days, ending at midnight UTC of `end`.
+def simulate(
+    tables: int, days: int, now: datetime, seed: int = 7, *, uneven: bool = False
+) -> World:
+    """A world of that many tables and days, whose present is `now`.
 
     `uneven`: most tables are well and a few are ill, as in life; else all fail alike.
     """

@@ -14,7 +14,7 @@ let from=null;const id=()=>decodeURIComponent(location.hash.slice(1));
 const page=()=>{const t=id()&&($(id())||$(id().split("-")[0]));return t&&t.closest(".page")};
 addEventListener("hashchange",()=>{const p=page();document.body.style.overflow=p?"hidden":"";if(p){if(window.htmx&&!p.dataset.open){p.dataset.open=1;htmx.trigger(p,"open")}p.focus({preventScroll:true})}else if(from){from.focus({preventScroll:true});from=null}});
 addEventListener("click",e=>{if(!page()&&e.target.closest("a[href^='#t']"))from=e.target.closest("a")},true);
-const close=()=>{const y=scrollY;history.pushState(null,"",location.pathname+location.search);location.hash="#";scrollTo(0,y)};
+const close=()=>{const y=scrollY;location.hash="#tables";scrollTo(0,y)};
 addEventListener("keydown",e=>{if(e.key=="Escape"&&page())close()});
 addEventListener("click",e=>{if(e.target.closest(".close")){e.preventDefault();close()}});
 const close_all=()=>{for(const p of document.querySelectorAll(".page[data-open]"))if(p!=page())delete p.dataset.open};addEventListener("hashchange",close_all);
