@@ -4,7 +4,7 @@ Only the block between the two markers is replaced; `--check` writes nothing and
 when it is not up to date.
 """
 
-# ruff: noqa: INP001, T201  (a script, not a module)
+
 from __future__ import annotations
 
 import re

@@ -5,7 +5,7 @@ a page that does not exist is begun. `--check` writes nothing and exits 1 when a
 not up to date.
 """
 
-# ruff: noqa: INP001, T201  (a script, not a module)
+
 from __future__ import annotations
 
 import re
