@@ -83,21 +83,30 @@ def past(command: str, *, offline: bool = False) -> Iterator[Past]:
     from duckherd.cli.connection import connect
     from duckherd.history.store import Store, cache_path
 
-    # A short-lived command that makes many small records: collecting cycles would
-    # cost a third of its time and free nothing.
+    with _without_collecting():
+        settings = load_settings()
+        if offline:
+            if settings.url is None:
+                raise UsageError(
+                    "--offline needs a configured Prefect API: each has its own cache",
+                    hint="prefect config set PREFECT_API_URL=http://host:4200/api",
+                )
+            with Store(cache_path(settings.url)) as store:
+                yield Past(store, settings.ui_url)
+            return
+        with connect(command) as connection, Store(cache_path(connection.api.url)) as store:
+            refresh(connection.api, store)
+            yield Past(store, connection.api.ui_url)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Many small records are made and none is garbage: looking for cycles costs a third."""
     gc.disable()
-    settings = load_settings()
-    if offline:
-        if settings.url is None:
-            raise UsageError(
-                "--offline needs a configured Prefect API, to know whose cache is meant"
-            )
-        with Store(cache_path(settings.url)) as store:
-            yield Past(store, settings.ui_url)
-        return
-    with connect(command) as connection, Store(cache_path(connection.api.url)) as store:
-        refresh(connection.api, store)
-        yield Past(store, connection.api.ui_url)
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def refresh(api: object, store: Store) -> None:
