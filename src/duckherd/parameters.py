@@ -74,9 +74,8 @@ class SourceLimits(BaseModel):
     @property
     def slice_bytes(self) -> int:
         """`slice_size` in bytes; a KB is 1024 of them."""
-        return int(self.slice_size[:-2]) * 1024 ** (
-            1 + ("KB", "MB", "GB").index(self.slice_size[-2:])
-        )
+        unit = {"KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}[self.slice_size[-2:]]
+        return int(self.slice_size[:-2]) * unit
 
 
 Mode = Literal["replace", "append", "merge"]
