@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from duckherd.cli.ending import Exit
 from duckherd.cli.output import Field, Output, emit, message
-from duckherd.cli.project import PROJECT_FILE, Exclude, File, plan_text, summary
+from duckherd.cli.project import PROJECT_FILE, Exclude, File, plan_text, planned, summary
 from duckherd.cli.units import plural
 from duckherd.errors import UsageError
 
@@ -45,20 +45,16 @@ def apply(
         offline: Do not ask the source database.
     """
     from duckherd.cli.connection import connect
-    from duckherd.project import load
     from duckherd.project.apply import apply as carry_out
     from duckherd.project.apply import create_pools, require_pools
-    from duckherd.project.narrow import narrow
-    from duckherd.project.planning import plan_for
 
-    project = load(file)
     with connect("duckherd apply") as connection:
-        found = narrow(plan_for(project, connection.api), select, exclude or ())
+        found = planned(file, connection.api, select, exclude or (), offline=offline)
         if create_work_pool:
-            for name in create_pools(found, connection.api, work_pool_type):
-                message(f"created work pool {name}")
-        else:
-            require_pools(found)
+            for name in found.missing_pools:
+                message(f"creating work pool {name} of type {work_pool_type}")
+            found = create_pools(found, connection.api, work_pool_type)
+        require_pools(found)
         if output == "text":
             for line in plan_text(found):
                 print(line)

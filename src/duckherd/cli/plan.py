@@ -12,6 +12,7 @@ from duckherd.cli.project import (
     counts,
     plan_rows,
     plan_text,
+    planned,
     summary,
     tell_pools,
 )
@@ -37,13 +38,9 @@ def plan(
         detailed_exitcode: Exit with 3 where there are changes.
     """
     from duckherd.cli.connection import connect
-    from duckherd.project import load
-    from duckherd.project.narrow import narrow
-    from duckherd.project.planning import plan_for
 
-    project = load(file)
     with connect("duckherd plan") as connection:
-        found = narrow(plan_for(project, connection.api), select, exclude or ())
+        found = planned(file, connection.api, select, exclude or (), offline=offline)
         url = connection.api.url
     if output == "text":
         for line in plan_text(found):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from duckherd.cli.output import Field, Row
+from duckherd.cli.output import Field, Row, message
 from duckherd.cli.units import plural
 
 if TYPE_CHECKING:
+    from duckherd.api import Api
     from duckherd.project.plan import Change, Plan
 
 File = Annotated[Path, Parameter(name=["--file", "-f"], help="The project file.")]
@@ -107,6 +108,31 @@ def _change_lines(change: Change) -> Iterator[str]:
     yield f"    {change.field}:"
     yield f"      - {before}"
     yield f"      + {after}"
+
+
+def planned(
+    file: Path, api: Api, select: Iterable[str], exclude: Iterable[str], *, offline: bool
+) -> Plan:
+    """The plan for a selection of a project file, held against the sources unless offline.
+
+    Raises:
+        ProjectError: the file names tables or columns that do not exist.
+    """
+    from duckherd.project import load
+    from duckherd.project.narrow import narrow
+    from duckherd.project.planning import plan_for
+    from duckherd.project.problems import refuse
+    from duckherd.project.source_check import check_sources
+
+    project = load(file)
+    found = narrow(plan_for(project, api), select, exclude)
+    if not offline:
+        names = {step.deployment.name for step in found.steps}
+        report = check_sources(project, [each for each in project.entries if each.name in names])
+        refuse(str(file), report.problems)
+        for reason in report.unreached:
+            message(f"not held against the source {reason}")
+    return found
 
 
 def tell_pools(plan: Plan) -> str | None:

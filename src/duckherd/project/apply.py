@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from duckherd.api import Api
 from duckherd.errors import ApiError, ProjectError
@@ -71,11 +71,11 @@ def require_pools(plan: Plan) -> None:
         )
 
 
-def create_pools(plan: Plan, api: Api, kind: str) -> tuple[str, ...]:
-    """Create the work pools a plan misses, of that type; their names. Raises ApiError."""
+def create_pools(plan: Plan, api: Api, kind: str) -> Plan:
+    """Create the work pools a plan misses, of that type; the plan without them. Raises ApiError."""
     for name in plan.missing_pools:
         api.post("work_pools/", {"name": name, "type": kind})
-    return plan.missing_pools
+    return replace(plan, missing_pools=())
 
 
 Request = tuple[str, str, Callable[[], None]]
