@@ -38,8 +38,8 @@ def footprint(pid: int) -> dict[str, float]:
 def measure(api: overhead.Api, runs: int, limit: int, folder: Path) -> list[dict[str, float]]:
     command = [sys.executable, "-m", "duckherd.worker", "--pool", "bench-warm"]
     with overhead.process([*command, "--limit", str(limit)], folder / "worker.log") as worker:
-        deployments = overhead.deploy(api, "reuse", 25)
         overhead.until(lambda: api.ask("GET", "/work_pools/bench-warm"))
+        deployments = overhead.deploy(api, "reuse", 25)
         found = []
         for count in (40, runs):
             tag = overhead.create(api, (deployments * (count // 25 + 1))[:count], 0)
