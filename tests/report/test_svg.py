@@ -24,15 +24,15 @@ def test_every_outcome_has_a_symbol_of_its_own_shape():
 
 def test_ninety_good_days_are_one_rectangle():
     """That keeps a thousand tables small."""
-    drawn = svg.bar([GOOD] * 90, "90 good")
+    drawn = svg.bar([GOOD] * 90, "90 good", "b")
     assert drawn.count("<rect") == 1
-    assert len(drawn) < 160
+    assert len(drawn) < 120
 
 
 def test_a_bad_day_is_a_link_with_a_title_at_its_place():
     """The fourth day is 24 units from the left."""
-    drawn = svg.bar([GOOD] * 3 + [Cell(Outcome.FAILED, "Mon: failed", "#t1-5")], "x")
-    link = ET.fromstring(drawn).find("a")
+    drawn = svg.bar([GOOD] * 3 + [Cell(Outcome.FAILED, "Mon: failed", "#t1-5")], "x", "b")
+    link = ET.fromstring(drawn).find("g/a")
     assert link.get("href") == "#t1-5"
     assert link.find("title").text == "Mon: failed"
     assert link.find("use").attrib == {"href": "#f", "x": "24"}
@@ -41,17 +41,30 @@ def test_a_bad_day_is_a_link_with_a_title_at_its_place():
 def test_a_calendar_has_a_column_a_week_with_monday_on_top():
     """Starting on a Wednesday, the sixth day is the first Monday of the second column."""
     cells = [GOOD] * 5 + [Cell(Outcome.LATE, "late", "#x")]
-    use = ET.fromstring(svg.calendar(cells, 2, "x")).find("a/use")
-    assert use.attrib == {"href": "#l", "x": "8"}
+    drawn = ET.fromstring(svg.calendar(cells, 2))
+    assert drawn.find("use").attrib == {"href": "#l", "x": "8", "y": "0"}
+    assert drawn.find("rect").attrib == {"y": "32", "width": "7", "height": "80"}
+
+
+@pytest.mark.parametrize(("weekday", "days"), [(0, 90), (2, 90), (6, 1), (3, 4), (0, 7), (5, 16)])
+def test_the_blocks_of_a_calendar_cover_each_day_once(weekday, days):
+    """Whole weeks are one block; what begins and ends them are columns of their own."""
+    covered = [
+        7 * (column + c) + row + r
+        for column, row, columns, rows in svg._blocks(weekday, days)
+        for c in range(columns)
+        for r in range(rows)
+    ]
+    assert sorted(covered) == list(range(weekday, weekday + days))
 
 
 @pytest.mark.parametrize(
     "drawn",
     [
-        svg.bar([Cell(Outcome.FAILED, EVIL, f"#{EVIL}")], EVIL),
-        svg.calendar([Cell(Outcome.FAILED, EVIL, f"#{EVIL}")], 0, EVIL),
+        svg.bar([Cell(Outcome.FAILED, EVIL, f"#{EVIL}")], EVIL, EVIL),
+        svg.calendar([Cell(Outcome.FAILED, EVIL, f"#{EVIL}")], 0),
         svg.axis(3, [(0, EVIL)]),
-        svg.columns([Column(1, None, EVIL, EVIL)], EVIL),
+        svg.columns([Column(1, None, EVIL, EVIL)], EVIL, scale=EVIL),
         svg.meter(1.7),
         svg.sparkline([1, 2, 3]),
     ],

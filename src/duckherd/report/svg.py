@@ -203,8 +203,10 @@ class Column:
     kind: str = ""
 
 
-def columns(bars: Sequence[Column], label: str, *, marker: int | None = None) -> str:
-    """A column chart; `marker`: a line before that column."""
+def columns(
+    bars: Sequence[Column], label: str, *, scale: str = "", marker: int | None = None
+) -> str:
+    """A column chart; `scale`: what its highest column is; `marker`: a line before that column."""
     pitch, height = 100 / max(len(bars), 1), 120.0
     top = max((one.value for one in bars), default=0) or 1.0
     parts = []
@@ -218,6 +220,12 @@ def columns(bars: Sequence[Column], label: str, *, marker: int | None = None) ->
     if marker is not None:
         x = marker * pitch
         parts.append(f'<line class="mark" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="{height:g}"/>')
+    if scale:
+        y = f"{height * 0.08:.1f}"
+        parts.append(f'<line class="floor" x1="0" x2="100%" y1="{y}" y2="{y}"/>')
+        parts.append(
+            f'<text class="scale" x="0" y="{height * 0.08 - 4:.1f}">{escape(scale)}</text>'
+        )
     floor = f'<line class="floor" x1="0" x2="100%" y1="{height:g}" y2="{height:g}"/>'
     return (
         f'<svg class="cols" role="img" aria-label="{escape(label)}" width="100%" '
