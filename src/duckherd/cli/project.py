@@ -119,6 +119,7 @@ def planned(
         ProjectError: the file names tables or columns that do not exist.
     """
     from duckherd.project import load
+    from duckherd.project.check_sql import wrong_checks
     from duckherd.project.narrow import narrow
     from duckherd.project.planning import plan_for
     from duckherd.project.problems import refuse
@@ -126,9 +127,12 @@ def planned(
 
     project = load(file)
     found = narrow(plan_for(project, api), select, exclude)
-    if not offline:
-        names = {step.deployment.name for step in found.steps}
-        report = check_sources(project, [each for each in project.entries if each.name in names])
+    names = {step.deployment.name for step in found.steps}
+    entries = [entry for entry in project.entries if entry.name in names]
+    if offline:
+        refuse(str(file), wrong_checks(project, entries))
+    else:
+        report = check_sources(project, entries)
         refuse(str(file), report.problems)
         for reason in report.unreached:
             message(f"not held against the source {reason}")

@@ -97,20 +97,23 @@ def project(
     two columns would get the same name, SourceError where no column is left to read.
     """
     _check_names(table, [*(name for name in rules if name != EVERY), *(only or ())])
-    chosen = [column for column in table.columns if _chosen(column, rules, only)]
-    if not chosen:
+    kept = [column for column in table.columns if chosen(column, rules, only)]
+    if not kept:
         raise SourceError(
             f"{table.name} has no column to read",
             hint="a Parquet file needs at least one column; leave this table out of prefect.yaml",
         )
-    names = lake_names(table, [(column.name, rules.get(column.name)) for column in chosen])
+    names = lake_names(table, [(column.name, rules.get(column.name)) for column in kept])
     return tuple(
         _projected(index, column, name, rules.get(column.name), expressions)
-        for index, (column, name) in enumerate(zip(chosen, names, strict=True))
+        for index, (column, name) in enumerate(zip(kept, names, strict=True))
     )
 
 
-def _chosen(column: Column, rules: Mapping[str, ColumnRule], only: Sequence[str] | None) -> bool:
+def chosen(
+    column: Column, rules: Mapping[str, ColumnRule], only: Sequence[str] | None = None
+) -> bool:
+    """Whether a column is read; with `only` just those columns are."""
     rule = rules.get(column.name)
     if only is not None:
         return column.name in only

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from duckherd.catalog.model import Table
-from duckherd.errors import DuckherdError
+from duckherd.checks.validate import validate_checks
+from duckherd.errors import DuckherdError, ParameterError
+from duckherd.extract.model import SpoolColumn
+from duckherd.extract.projection import chosen, lake_names
 from duckherd.parameters import IngestParameters
+from duckherd.project.check_sql import wrong_checks
 from duckherd.project.document import Path
 from duckherd.project.file import Entry, Project
 from duckherd.project.problems import Problem, nearest
@@ -36,9 +40,12 @@ def check_sources(project: Project, entries: Iterable[Entry]) -> SourceReport:
     for source, group in groupby(ours, key=_source):
         members = list(group)
         try:
-            problems += check_against(project, members, _catalog(source, members))
+            tables = _catalog(source, members)
         except DuckherdError as error:
             unreached.append(f"{source}: {error.message}")
+            problems += wrong_checks(project, members)
+        else:
+            problems += check_against(project, members, tables)
     return SourceReport(tuple(problems), tuple(unreached))
 
 
@@ -64,6 +71,7 @@ def check_against(
         table = tables.get(parameters.table)
         if table is not None:
             yield from _columns(project, entry, parameters, table)
+            yield from _checks(project, entry, parameters, table)
             continue
         yield Problem(
             project.document.position(_path(entry, "table")),
@@ -85,6 +93,32 @@ def _columns(
                 nearest(column, known),
                 _subject(entry),
             )
+
+
+def _checks(
+    project: Project, entry: Entry, parameters: IngestParameters, table: Table
+) -> Iterator[Problem]:
+    try:
+        columns = _lake_columns(parameters, table)
+    except ParameterError as error:
+        place = project.document.position(_path(entry, "columns"))
+        yield Problem(place, error.message, error.hint, _subject(entry))
+        return
+    for problem in validate_checks(parameters.checks, columns):
+        path = _path(entry, "checks", problem.position)
+        place = project.document.position(path)
+        yield Problem(place, f"check {problem}", "see docs/checks.md", _subject(entry))
+
+
+def _lake_columns(parameters: IngestParameters, table: Table) -> list[SpoolColumn]:
+    """The columns checks see: after exclusions and renames, their lake types not known yet."""
+    rules = parameters.columns
+    columns = [column for column in table.columns if chosen(column, rules)]
+    names = lake_names(table, [(column.name, rules.get(column.name)) for column in columns])
+    return [
+        SpoolColumn(name, column.name, "", column.type)
+        for name, column in zip(names, columns, strict=True)
+    ]
 
 
 def _named(parameters: IngestParameters) -> Iterator[tuple[Path, str]]:
