@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,26 +74,23 @@ def write(query: str, file: Path) -> Table:
     return Table(file, tuple(SpoolColumn(name, name, kind, kind) for name, kind, *_ in described))
 
 
-def publish(folder: Path, name: str, query: str, **more: Any) -> None:
-    """Publish the rows of a query as the flow would."""
+def publish(lake: str | Path, name: str, query: str, spool: Path, **more: Any) -> None:
+    """Publish the rows of a query as the flow would, from a file `spool`."""
     from duckherd.lake import open_lake
     from duckherd.lake import publish as publish_to
     from duckherd.lake.model import Publication
 
-    spool = folder.parent / f"spool-{name}.parquet"
     published = write(query, spool)
     publish_to(
-        open_lake(str(folder)),
+        open_lake(str(lake)),
         Publication(
             table=name,
-            flow_run=f"run-{name}",
-            mode="replace",
-            format="parquet",
+            flow_run=str(uuid.uuid4()),
             files=(str(spool),),
             columns=published.columns,
             rows=published.ask("select count(*) from t"),
             read_at="2024-01-11T00:00:00+00:00",
-            **more,
+            **{"mode": "replace", "format": "parquet", **more},
         ),
         lambda _flow_run: True,
     )

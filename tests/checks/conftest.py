@@ -42,5 +42,5 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A lake in which sales.customers (10 to 50, and a NULL) is published."""
     folder = tmp_path_factory.mktemp("lake")
     query = "select * from (values (10), (20), (30), (40), (50), (null)) t(id)"
-    publish(folder, "sales.customers", query)
-    return str(folder)
+    publish(folder / "lake", "sales.customers", query, folder / "spool.parquet")
+    return str(folder / "lake")

@@ -67,8 +67,10 @@ def duckherd(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with orders and customers."""
     folder = tmp_path_factory.mktemp("check-lake") / "lake"
-    publish(folder, "sales.orders", ORDERS)
-    publish(folder, "sales.customers", "select i as id, 'c' || i as name from range(100) t(i)")
+    spool = folder.parent / "spool.parquet"
+    publish(folder, "sales.orders", ORDERS, spool)
+    customers = "select i as id, 'c' || i as name from range(100) t(i)"
+    publish(folder, "sales.customers", customers, spool)
     return folder
 
 

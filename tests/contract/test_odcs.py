@@ -76,8 +76,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
     good = ORDERS.replace("(null, 40,   null,", "(8,    40,   5,").replace(
         "(null, 50,   null,", "(9,    50,   5,"
     )
-    publish(folder, "sales.orders", ORDERS)
-    publish(folder, "sales.good", good)
+    publish(folder, "sales.orders", ORDERS, folder.parent / "a.parquet")
+    publish(folder, "sales.good", good, folder.parent / "b.parquet")
     return str(folder)
 
 

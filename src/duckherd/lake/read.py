@@ -6,11 +6,13 @@ An object that is gone was replaced since the state was read: then it is read ag
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from duckherd.catalog.model import TableName
 from duckherd.errors import LakeError
@@ -102,10 +104,32 @@ def _fetch_columns(lake: Lake, path: str, target: Path, columns: Sequence[str]) 
     import pyarrow.parquet as pq
 
     with lake.store.open(path) as remote:
-        source = pq.ParquetFile(remote)
+        source = pq.ParquetFile(_Reader(remote))
         present = [name for name in columns if name in source.schema_arrow.names]
         schema = source.schema_arrow
         wanted = schema.empty_table().select(present).schema
         with pq.ParquetWriter(target, wanted, compression="zstd") as writer:
             for batch in source.iter_batches(columns=present):
                 writer.write_batch(batch)
+
+
+class _Reader(io.RawIOBase):
+    """An object of a store as the file pyarrow asks for: obstore's has no `closed`."""
+
+    def __init__(self, remote: Any) -> None:
+        self._remote = remote
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._remote.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._remote.tell())
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return bytes(self._remote.read(None if size is None or size < 0 else size))
