@@ -27,7 +27,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from duckherd.worker import embedded_database, server_settings
+from duckherd.server.database import local_database
+from duckherd.worker import server_settings
 
 FLOWS = """
 from prefect import flow, task
@@ -148,7 +149,8 @@ def server(folder: Path) -> Iterator[tuple[Api, subprocess.Popen[bytes]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with embedded_database(folder / "postgres") as database:
+    with local_database(folder / "postgres") as database:
+        assert database is not None, "PostgreSQL cannot run here"
         env = {**server_settings(), "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
         command = [sys.executable, "-m", "prefect", "server", "start"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--no-ui"]

@@ -54,7 +54,7 @@ def private(home: Path, command: str) -> Iterator[Connection]:
     """A private server on the Prefect home, for one command."""
     message(f"No Prefect API is configured: starting a private server, its history in {home} ...")
     # It lives for one command: schedules it made would come due when nobody is there.
-    settings = local_server_settings(scheduler=False)
+    settings = local_server_settings(lasting=False)
     with (
         local_server(home, settings, command=command) as server,
         Api(local_settings(server.url)) as api,
@@ -62,13 +62,17 @@ def private(home: Path, command: str) -> Iterator[Connection]:
         yield Connection(api, home, server)
 
 
-def local_server_settings(*, scheduler: bool = True) -> dict[str, str]:
-    """Prefect settings with which a local server serves warm workers well."""
+def local_server_settings(*, lasting: bool = True) -> dict[str, str]:
+    """Prefect settings with which a local server serves warm workers well.
+
+    Args:
+        lasting: the server stays; it schedules runs and evaluates automations.
+    """
     from duckherd.worker import server_settings
 
     return {
-        **server_settings(),
-        "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(scheduler).lower(),
+        **server_settings(automations=lasting),
+        "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": str(lasting).lower(),
     }
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from duckherd.worker.server_tuning import embedded_database, server_settings
+from duckherd.worker.server_tuning import server_settings
 
 if TYPE_CHECKING:
     from duckherd.worker.warm_worker import WarmWorker
 
-__all__ = ["WarmWorker", "embedded_database", "run_worker", "server_settings"]
+__all__ = ["WarmWorker", "run_worker", "server_settings"]
 
 
 def __getattr__(name: str) -> Any:

