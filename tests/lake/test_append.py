@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from duckherd.errors import LakeError
 from duckherd.lake import open_lake, publish
 from duckherd.lake.model import Publication
-
 from lake.harness import (
     Row,
     Setup,

@@ -12,7 +12,6 @@ from duckherd.errors import LakeError, ParameterError, PublishConflict, ValueNot
 from duckherd.lake import open_lake, publish
 from duckherd.lake.delta_log import log_of
 from duckherd.lake.model import Publication
-
 from lake.harness import (
     Row,
     Setup,
@@ -109,7 +108,9 @@ def test_a_publish_repeated_after_a_stop_is_one_version(
     assert rows_by_delta(setup) == expected(ROWS)
     state = state_of(setup)
     assert (state.version, state.flow_run, state.rows) == (2, "two", 20)
-    history = [entry.get("duckherd.flow_run") for entry in log_of(lake_of(setup), setup.table).history()]
+    history = [
+        entry.get("duckherd.flow_run") for entry in log_of(lake_of(setup), setup.table).history()
+    ]
     assert history == ["two", "one"]
 
 
@@ -134,9 +135,7 @@ def test_a_run_that_lost_its_place_cannot_commit(folder_lake: str) -> None:
         ([(None, 1, "a")], "NULL in its key"),
     ],
 )
-def test_a_key_that_is_no_key_is_refused(
-    folder_lake: str, rows: list[Row], message: str
-) -> None:
+def test_a_key_that_is_no_key_is_refused(folder_lake: str, rows: list[Row], message: str) -> None:
     """Keys that are NULL or not unique would double or lose rows."""
     setup = Setup(folder_lake, mode="merge", format="delta")
     with pytest.raises(ParameterError, match=message):
@@ -258,7 +257,9 @@ def test_a_type_that_does_not_fit_is_refused_by_name(folder_lake: str, tmp_path:
     """Rounding into the published type would change values in silence."""
     setup = Setup(folder_lake, mode="merge", format="delta")
     lake = open_lake(folder_lake)
-    publish(lake, custom(tmp_path, "select 1 id, 1.5::decimal(10,1) p", "one", setup), lambda _: True)
+    publish(
+        lake, custom(tmp_path, "select 1 id, 1.5::decimal(10,1) p", "one", setup), lambda _: True
+    )
     wider = custom(tmp_path, "select 1 id, 1.55::decimal(10,2) p", "two", setup)
     with pytest.raises(LakeError, match=r"column p is DECIMAL\(10,1\).*DECIMAL\(10,2\) now"):
         publish(lake, wider, lambda _: True)

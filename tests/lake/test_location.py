@@ -93,7 +93,9 @@ def test_a_missing_bucket_is_named(s3_endpoint: str) -> None:
     lake = open_lake(
         f"s3://no-such-bucket/raw?endpoint={s3_endpoint}&access_key_id=k&secret_access_key=hush"
     )
-    with pytest.raises(LakeError, match="bucket of s3://no-such-bucket/raw does not exist") as raised:
+    with pytest.raises(
+        LakeError, match="bucket of s3://no-such-bucket/raw does not exist"
+    ) as raised:
         lake.read_state(ORDERS)
     assert "hush" not in str(raised.value)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from duckherd.lake.model import TableState
 from duckherd.lake.plan import outcome, stamped
-
 from lake.harness import Setup, publication
 
 

@@ -9,7 +9,6 @@ import pytest
 from duckherd.errors import LakeError, PublishConflict
 from duckherd.lake import open_lake, publish
 from duckherd.lake.model import TableState
-
 from lake.harness import Row, Setup, expected, lake_of, publication, published, run, state_of
 
 ROWS: list[Row] = [(i, i, f"text {i}") for i in range(100)]

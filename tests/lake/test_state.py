@@ -13,7 +13,6 @@ from duckherd.errors import LakeError
 from duckherd.extract.model import SpoolColumn
 from duckherd.lake.model import LakeObject, Pending, TableState
 from duckherd.lake.state import FORMAT, decode_state, encode_state
-
 from lake.harness import Setup, run, state_of
 
 ORDERS = TableName("sales", "orders")

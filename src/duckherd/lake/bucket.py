@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -266,6 +267,8 @@ def _fenced(chunks: Iterator[bytes], fence: Callable[[], None]) -> Iterator[byte
         if last is not None:
             yield last
         last = chunk
-    fence()
+    # The client drives this generator; it cannot be asked anything from inside.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(fence).result()
     if last is not None:
         yield last
