@@ -28,7 +28,7 @@ _DATABASE, _LAKE, _PROJECT = Path("shop.db"), Path("lake"), Path("prefect.yaml")
 _OURS = {"shop.db", "lake", "prefect.yaml", ".prefect"}
 
 
-def demo(folder: Path = Path("duckherd-demo")) -> int:
+def demo(folder: Path = Path("duckherd-demo"), *, scale: float = 1.0) -> int:
     """Show all of it on a sample shop database.
 
     Makes a folder with a SQLite database of 33 tables and two views, runs `init`, `apply`
@@ -39,12 +39,15 @@ def demo(folder: Path = Path("duckherd-demo")) -> int:
 
     Args:
         folder: Folder to make; the folder of an earlier demo is made anew.
+        scale: Share of the sample's rows to make, from 0.01 for a quick look to 1.
     """
+    if not 0.01 <= scale <= 1:
+        raise UsageError(f"--scale {scale:g} is not between 0.01 and 1")
     began = time.monotonic()
     home, environment = _home(folder.absolute())
     _prepare(folder)
     with _inside(folder):
-        _generate()
+        _generate(scale)
         _command("init", "--source sqlite:///shop.db --lake lake --work-pool", _POOL)
         _init()
         with private(home, "duckherd demo") as connection:
@@ -112,14 +115,14 @@ def _inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _generate() -> None:
+def _generate(scale: float) -> None:
     from duckherd.demo.generate import generate
 
     began = time.monotonic()
-    rows = generate(_DATABASE)
+    rows = generate(_DATABASE, scale=scale)
     _say(
-        f"shop.db: a sample shop, {count(rows)} rows ({count(ITEMS)} of them in order_items), "
-        f"{size(_DATABASE.stat().st_size)}, in {duration(time.monotonic() - began)}"
+        f"shop.db: a sample shop, {count(rows)} rows, {count(int(ITEMS * scale))} of them in "
+        f"order_items, {size(_DATABASE.stat().st_size)}, in {duration(time.monotonic() - began)}"
     )
 
 

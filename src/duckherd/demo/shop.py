@@ -30,7 +30,7 @@ from duckherd.demo.values import (
 
 CUSTOMERS, PRODUCTS, ORDERS, ITEMS = 30_000, 2_000, 250_000, 1_000_000
 SHIPMENTS = 40_000
-LOST_CODES = (1_204, 17_331, 38_020)
+LOST_CODES = (12, 173, 380)
 """Rows of `shipments` whose tracking code was lost, which breaks the check of its key."""
 
 Columns = dict[str, tuple[str, Maker]]
