@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from duckherd.cli.ending import Exit
 from duckherd.cli.output import Field, Output, emit, message
-from duckherd.cli.project import PROJECT_FILE, Exclude, File, plan_text, planned, summary
+from duckherd.cli.project import PROJECT_FILE, Exclude, File, Flag, plan_text, planned, summary
 from duckherd.cli.units import plural
 from duckherd.errors import UsageError
 
@@ -23,11 +23,11 @@ def apply(
     *select: str,
     exclude: Exclude = None,
     file: File = PROJECT_FILE,
-    prune: bool = False,
-    yes: bool = False,
-    create_work_pool: bool = False,
+    prune: Flag = False,
+    yes: Flag = False,
+    create_work_pool: Flag = False,
     work_pool_type: str = "warm",
-    offline: bool = False,
+    offline: Flag = False,
     output: Output = "text",
 ) -> int:
     """Create and update the deployments that changed.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from duckherd.cli.output import message
-from duckherd.cli.project import PROJECT_FILE, Exclude, File
+from duckherd.cli.project import PROJECT_FILE, Exclude, File, Flag
 from duckherd.cli.units import plural
 
 
@@ -23,7 +23,7 @@ def init(
     tag_by: Literal["schema"] | None = None,
     work_pool: str = "herd",
     file: File = PROJECT_FILE,
-    force: bool = False,
+    force: Flag = False,
 ) -> None:
     """Write prefect.yaml from a database's live catalog.
 

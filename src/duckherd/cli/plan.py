@@ -9,6 +9,7 @@ from duckherd.cli.project import (
     PROJECT_FILE,
     Exclude,
     File,
+    Flag,
     counts,
     plan_rows,
     plan_text,
@@ -22,8 +23,8 @@ def plan(
     *select: str,
     exclude: Exclude = None,
     file: File = PROJECT_FILE,
-    offline: bool = False,
-    detailed_exitcode: bool = False,
+    offline: Flag = False,
+    detailed_exitcode: Flag = False,
     output: Output = "text",
 ) -> int:
     """Show what apply would change on the server.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from duckherd.api import Api
     from duckherd.project.plan import Change, Plan
 
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 File = Annotated[Path, Parameter(name=["--file", "-f"], help="The project file.")]
 Exclude = Annotated[
     list[str] | None, Parameter(negative=(), help="A selection to leave out; may be repeated.")

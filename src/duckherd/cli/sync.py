@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from duckherd.cli.ending import Exit
 from duckherd.cli.output import message
-from duckherd.cli.project import PROJECT_FILE, Exclude, File
+from duckherd.cli.project import PROJECT_FILE, Exclude, File, Flag
 
 
 def sync(
     *select: str,
     exclude: Exclude = None,
     file: File = PROJECT_FILE,
-    dry_run: bool = False,
-    keep_dropped: bool = False,
+    dry_run: Flag = False,
+    keep_dropped: Flag = False,
 ) -> int:
     """Bring new, changed and dropped tables into prefect.yaml.
 
