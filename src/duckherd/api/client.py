@@ -7,6 +7,7 @@ made here: what they mean belongs to the callers.
 from __future__ import annotations
 
 import random
+import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -46,14 +47,14 @@ class Api:
             )
         self.url = settings.url
         self.ui_url = settings.ui_url
-        headers = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
+        bearer = {"Authorization": f"Bearer {settings.key}"} if settings.key else {}
         auth = tuple(settings.auth.split(":", 1)) if settings.auth else None
         self._client = httpx.Client(
             base_url=settings.url + "/",
-            headers=headers,
+            headers={**settings.headers, **bearer},
             auth=auth,  # type: ignore[arg-type]  # a pair: Prefect requires the colon
             timeout=timeout,
-            transport=httpx.HTTPTransport(retries=2),
+            transport=httpx.HTTPTransport(retries=2, verify=_trust(settings)),
         )
 
     @classmethod
@@ -132,6 +133,18 @@ class Api:
             if len(page) < PAGE:
                 return
             offset += PAGE
+
+
+def _trust(settings: ApiSettings) -> bool | ssl.SSLContext:
+    if not settings.verify or not settings.certificates:
+        return settings.verify
+    try:
+        return ssl.create_default_context(cafile=settings.certificates)
+    except OSError as error:
+        raise ApiError(
+            f"the Prefect API's certificates in {settings.certificates} cannot be read: {error}",
+            hint="PREFECT_API_SSL_CERT_FILE names a file in PEM format",
+        ) from error
 
 
 def _patience(answer: httpx.Response, attempt: int) -> float:
