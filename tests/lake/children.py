@@ -12,6 +12,7 @@ from lake.harness import Row, Setup, columns_of, run
 
 
 def rows(tag: str, count: int = 200) -> list[Row]:
+    """Rows that all tell which version they are of."""
     return [(n, n, tag) for n in range(count)]
 
 
@@ -37,17 +38,17 @@ def writer(setup: Setup, stop: Any) -> None:
         run(setup, rows(f"version {number}", 100 + 37 * (number % 5)), f"run {number}")
 
 
-def peak(url: str, format_: str, file: str, rows: int, result: Any) -> None:
-    """Publish a file in this process; gives the growth of its peak memory in bytes."""
+def peak(url: str, format_: str, files: tuple[str, ...], rows: int, result: Any) -> None:
+    """Publish files in this process; gives the growth of its peak memory in bytes."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = Publication(
         table="sales.orders",
         flow_run="one",
         mode="replace",
         format=format_,
-        files=(file, file),
+        files=files,
         columns=columns_of("id"),
-        rows=2 * rows,
+        rows=rows,
         read_at="2026-01-01T00:00:00+00:00",
     )
     publish(open_lake(url), found, lambda _: True)

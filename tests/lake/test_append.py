@@ -28,6 +28,7 @@ SECOND: list[Row] = [(i, i, "second") for i in range(11, 21)]
 
 
 def paths(setup: Setup) -> list[str]:
+    """File names of the published objects."""
     return [item.path.rpartition("/")[2] for item in state_of(setup).objects]
 
 
@@ -147,7 +148,7 @@ def timed(folder: Path, kind: str, values: list[str], flow_run: str, bounds: tup
     rows = ", ".join(f"({n}, {value})" for n, value in enumerate([*values, "null"]))
     with duckdb.connect() as db:
         db.execute("set TimeZone = 'America/New_York'")
-        query = f'select n as id, v::{kind} as "cursor" from (values {rows}) r(n, v) where v is not null'
+        query = f'select n as id, v::{kind} as "cursor" from (values {rows}) r(n, v) where v is not null'  # noqa: E501  # a table reads better in one line
         db.execute(f"copy ({query}) to '{path}'")
     setup = Setup("x", mode="append")
     found = publication(folder, [], flow_run, setup, slice=bounds, watermark=bounds[1])
@@ -157,13 +158,13 @@ def timed(folder: Path, kind: str, values: list[str], flow_run: str, bounds: tup
 @pytest.mark.parametrize(
     ("kind", "values", "cut"),
     [
-        ("timestamp", ["'2026-01-01 10:00:00'", "'2026-01-01 10:00:00.000001'"], "2026-01-01 10:00:00"),
-        ("timestamptz", ["'2026-01-01 10:00:00+00'", "'2026-01-01 10:00:01+00'"], "2026-01-01 12:00:00+02"),
+        ("timestamp", ["'2026-01-01 10:00:00'", "'2026-01-01 10:00:00.000001'"], "2026-01-01 10:00:00"),  # noqa: E501  # a table reads better in one line
+        ("timestamptz", ["'2026-01-01 10:00:00+00'", "'2026-01-01 10:00:01+00'"], "2026-01-01 12:00:00+02"),  # noqa: E501  # a table reads better in one line
         ("date", ["'2026-01-01'", "'2026-01-02'"], "2026-01-01"),
         ("decimal(38,10)", ["9", "10.5"], "9.5"),
         ("blob", ["'\\x00\\x07'::blob", "'\\x01\\x01'::blob"], "0x0007"),
         ("varchar", ["'a'", "'b''c'"], "a"),
-        ("timestamp_ns", ["'2026-01-01 10:00:00.0000001'", "'2026-01-01 10:00:00.0000002'"], "2026-01-01 10:00:00.0000001"),
+        ("timestamp_ns", ["'2026-01-01 10:00:00.0000001'", "'2026-01-01 10:00:00.0000002'"], "2026-01-01 10:00:00.0000001"),  # noqa: E501  # a table reads better in one line
     ],
 )  # fmt: skip
 def test_a_slice_is_cut_in_the_order_of_its_own_type(

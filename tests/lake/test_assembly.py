@@ -14,6 +14,7 @@ from duckherd.lake.assembly import FLOW_RUN, SchemasDiffer, assemble, metadata_o
 
 
 def written(folder: Path, files: list[Path], name: str = "whole.parquet") -> Path:
+    """Assemble the files into one, as a store would write it."""
     assembly = assemble(files, {FLOW_RUN: "run"})
     target = folder / name
     target.write_bytes(b"".join(assembly.chunks(1000)))
@@ -22,6 +23,7 @@ def written(folder: Path, files: list[Path], name: str = "whole.parquet") -> Pat
 
 
 def duckdb_file(path: Path, query: str, options: str = "compression zstd") -> Path:
+    """A Parquet file of DuckDB's writer."""
     with duckdb.connect() as db:
         db.execute(f"copy ({query}) to '{path}' ({options})")
     return path

@@ -32,6 +32,8 @@ class Stopped(Exception):
 
 
 def stop_at(name: str):
+    """A step hook that ends the run at a step."""
+
     def on_step(step: str) -> None:
         if step.startswith(name):
             raise Stopped
@@ -177,10 +179,10 @@ def custom(folder: Path, select: str, flow_run: str, setup: Setup, **more: objec
         ("12345678901234567890123456789.0123456789::decimal(38,9)", pa.decimal128(38, 9), None),
         ("time '23:59:59.123456'", pa.string(), "23:59:59.123456"),
         ("interval '1 month 2 days'", pa.string(), "1 month 2 days"),
-        ("'0F0e0d0c-0b0a-0908-0706-050403020100'::uuid", pa.string(), "0f0e0d0c-0b0a-0908-0706-050403020100"),
+        ("'0F0e0d0c-0b0a-0908-0706-050403020100'::uuid", pa.string(), "0f0e0d0c-0b0a-0908-0706-050403020100"),  # noqa: E501  # a table reads better in one line
         ("bit '101'", pa.string(), "101"),
-        ("timestamp_ns '2026-01-01 10:00:00.123456'", pa.timestamp("us"), "2026-01-01 10:00:00.123456"),
-        ("timestamptz '2026-01-01 10:00:00+02'", pa.timestamp("us", "UTC"), "2026-01-01 08:00:00+00:00"),
+        ("timestamp_ns '2026-01-01 10:00:00.123456'", pa.timestamp("us"), "2026-01-01 10:00:00.123456"),  # noqa: E501  # a table reads better in one line
+        ("timestamptz '2026-01-01 10:00:00+02'", pa.timestamp("us", "UTC"), "2026-01-01 08:00:00+00:00"),  # noqa: E501  # a table reads better in one line
         ("timestamp '0001-01-01 00:00:00'", pa.timestamp("us"), "0001-01-01 00:00:00"),
         ("[200::utinyint, null]", None, "[200, None]"),
         ("{'t': time '10:00:00', 'n n': 1}", None, "{'t': '10:00:00', 'n n': 1}"),
@@ -205,8 +207,8 @@ def test_every_type_of_the_spool_is_carried_exactly(
 @pytest.mark.parametrize(
     ("select", "error", "message"),
     [
-        ("select timestamp_ns '2026-01-01 00:00:00.123456789' x", ValueNotCarried, "has nanoseconds"),
-        ("select 1 a, 2 as \"A_\", 3 as \"B\", 4 as b_", None, ""),
+        ("select timestamp_ns '2026-01-01 00:00:00.123456789' x", ValueNotCarried, "has nanoseconds"),  # noqa: E501  # a table reads better in one line
+        ('select 1 a, 2 as "A_", 3 as "B", 4 as b_', None, ""),
         ("select [timestamp_ns '2026-01-01 00:00:00.1'] x", LakeError, "cannot carry"),
     ],
 )  # fmt: skip
@@ -268,8 +270,8 @@ def test_a_type_that_does_not_fit_is_refused_by_name(folder_lake: str, tmp_path:
 @pytest.mark.parametrize(
     ("kind", "values", "bounds"),
     [
-        ("timestamptz", ("2026-01-01 10:00:00+00", "2026-01-01 12:00:00+00"), ("2026-01-01 12:00:00+01", "2026-01-01 13:00:00+01")),
-        ("timestamp", ("2026-01-01 10:00:00", "2026-01-01 12:00:00.5"), ("2026-01-01 11:00:00", "2026-01-01 12:00:00.5")),
+        ("timestamptz", ("2026-01-01 10:00:00+00", "2026-01-01 12:00:00+00"), ("2026-01-01 12:00:00+01", "2026-01-01 13:00:00+01")),  # noqa: E501  # a table reads better in one line
+        ("timestamp", ("2026-01-01 10:00:00", "2026-01-01 12:00:00.5"), ("2026-01-01 11:00:00", "2026-01-01 12:00:00.5")),  # noqa: E501  # a table reads better in one line
         ("date", ("2026-01-01", "2026-01-03"), ("2026-01-02", "2026-01-03")),
         ("decimal(20,2)", ("1.25", "2.50"), ("2", "2.50")),
     ],

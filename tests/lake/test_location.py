@@ -123,7 +123,7 @@ def test_refusals_are_told_apart() -> None:
     def refused(text: str) -> LakeError:
         return explained(Exception(text), "s3://b", "writing x")
 
-    denied = "status code: 403 Forbidden: <Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message>"
+    denied = "status code: 403 Forbidden: <Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message>"  # noqa: E501  # a table reads better in one line
     assert isinstance(refused(denied), LakeDenied)
     assert "SignatureDoesNotMatch: No." in str(refused(denied))
     assert isinstance(refused("PUT http://169.254.169.254/latest/api/token: 403"), LakeDenied)

@@ -20,6 +20,8 @@ class Stopped(Exception):
 
 
 def stop_at(name: str):
+    """A step hook that ends the run at a step."""
+
     def on_step(step: str) -> None:
         if step.startswith(name):
             raise Stopped

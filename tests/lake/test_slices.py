@@ -13,6 +13,7 @@ VALUES = range(-1, 12)
 
 @st.composite
 def intervals(draw: st.DrawFn) -> Interval:
+    """Any interval over a few integers."""
     bound = st.none() | st.integers(0, 10)
     lower, upper = draw(bound), draw(bound)
     if lower is not None and upper is not None and upper < lower:

@@ -13,6 +13,7 @@ from lake.harness import Row, Setup, expected, lake_of, published, run, state_of
 
 
 def race(children: BaseContext, setup: Setup, tags: list[str], *, together: bool) -> list[str]:
+    """Start a run for each tag; gives the tags that committed."""
     start = children.Barrier(len(tags)) if together else None
     results = children.Queue()
     runs = [children.Process(target=publisher, args=(setup, tag, start, results)) for tag in tags]

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 _GONE = "__duckherd_gone"
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_BYTES = 4 * 1024 * 1024
+_GROUP_BYTES = 32 * 1024 * 1024
+"""A row group is in memory until it is written."""
+
 _STREAMED_ABOVE = 200_000
 """Rows of a merge's source above which it is streamed; below, its bounds prune the target."""
 
@@ -120,7 +123,7 @@ class DeltaPublish:
         return seen is not None and not self._interval.overlaps(Interval(None, seen))
 
     def _write(self, rows: DuckDBPyRelation, **how: Any) -> None:
-        from deltalake import WriterProperties, write_deltalake
+        from deltalake import write_deltalake
 
         target = {"table_or_uri": self.table}
         if self.table is None:
@@ -131,14 +134,12 @@ class DeltaPublish:
         write_deltalake(
             **target,
             data=_reader(rows, self.publication),
-            writer_properties=WriterProperties(compression="ZSTD"),
+            writer_properties=_writer(self.publication),
             commit_properties=self._properties(),
             **how,
         )
 
     def _merge(self, db: DuckDBPyConnection, rows: DuckDBPyRelation) -> None:
-        from deltalake import WriterProperties
-
         source = rows.project(f"*, false as {_GONE}")
         if self.publication.keys:
             gone = self._gone(db, rows)
@@ -153,7 +154,7 @@ class DeltaPublish:
             merge_schema=True,
             streamed_exec=self.publication.rows > _STREAMED_ABOVE,
             max_spill_size=_SPILL_ABOVE,
-            writer_properties=WriterProperties(compression="ZSTD"),
+            writer_properties=_writer(self.publication),
             commit_properties=self._properties(),
         )
         (
@@ -243,12 +244,25 @@ def _published_types(db: DuckDBPyConnection, table: Any) -> dict[str, str]:
 
 def _reader(rows: DuckDBPyRelation, publication: Publication) -> Any:
     """The rows as a stream of batches of bounded bytes."""
+    return rows.to_arrow_reader(_rows_in(_BATCH_BYTES, publication))
+
+
+def _writer(publication: Publication) -> Any:
+    from deltalake import WriterProperties
+
+    return WriterProperties(
+        compression="ZSTD", max_row_group_size=_rows_in(_GROUP_BYTES, publication)
+    )
+
+
+def _rows_in(size: int, publication: Publication) -> int:
+    """How many rows of the spool take that many bytes, at most 122,880."""
     import pyarrow.parquet as pq
 
     footers = [pq.read_metadata(file) for file in publication.files]
     groups = [footer.row_group(i) for footer in footers for i in range(footer.num_row_groups)]
     width = sum(group.total_byte_size for group in groups) // max(1, publication.rows)
-    return rows.to_arrow_reader(max(1, min(65_536, _BATCH_BYTES // max(1, width))))
+    return max(1, min(122_880, size // max(1, width)))
 
 
 def _refuse_bad_keys(rows: DuckDBPyRelation, publication: Publication) -> None:
