@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from pydantic_core import to_jsonable_python
 
 from duckherd.project.config import ConcurrencyConfig, DeploymentConfig, ScheduleConfig
 from duckherd.project.deployment import Deployment, Schedule, options_of, plain_rule, utc_text
 from duckherd.project.file import Entry
 from duckherd.project.flows import FlowFacts
+from duckherd.project.jsonable import plain
 from duckherd.project.templates import fill, templates, variable_name
 
 
@@ -68,7 +66,7 @@ def desired(
         concurrency_options=_options(limit),
         enforce_parameter_schema=config.enforce_parameter_schema is not False,
         pull_steps=tuple(plain(_pull(entry, actions))),
-        parameter_schema=plain(facts.parameter_schema),
+        parameter_schema=facts.parameter_schema,
         version=config.version,
     ).with_version()
 
@@ -78,11 +76,6 @@ def schedules_of(config: DeploymentConfig) -> tuple[Schedule, ...]:
     if config.schedule is not None:
         return (_schedule(config.schedule),)
     return tuple(_schedule(each) for each in config.schedules or ())
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON carries it: what Prefect stores of a YAML value."""
-    return json.loads(json.dumps(to_jsonable_python(value)))
 
 
 def _filled(entry: Entry, variable: Callable[[str], Any]) -> DeploymentConfig:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from duckherd.errors import DuckherdError, ProjectError, SecretError
+from duckherd.errors import DuckherdError, ProjectError
 from duckherd.parameters import FLOW_ENTRYPOINT, IngestParameters
 from duckherd.project.config import DeploymentConfig
 from duckherd.project.document import Document, Path, Position
@@ -17,6 +18,14 @@ from duckherd.project.problems import Problem, nearest, refuse
 from duckherd.project.templates import fill, from_environment, templates
 from duckherd.project.validation import problems_of
 from duckherd.secrets import literals
+
+_PLAIN_TEXT = (
+    "{key} spells out {part}, which every reader of this file, of the deployment and of its "
+    "runs would see"
+)
+_REFERENCE = "write ${env:NAME} (or file, prefect, gcp, aws, azure, vault) in its place"
+_RELATIVE = "{key} {url!r} is a relative path, and every run starts in a folder of its own"
+_WHOLE_PATH = "write the whole path, or {{ $HOME }}/... to take its beginning from here"
 
 _TOP = ("prefect-version", "name", "build", "push", "pull", "definitions", "deployments")
 
@@ -196,39 +205,21 @@ def _wrong_parameters(
 
 
 def _wrong_url(document: Document, path: Path, url: str, what: str) -> Iterator[Problem]:
-    here = document.position(path)
-    try:
-        found = literals(url)
-    except SecretError as error:
-        yield Problem(here, f"{path[-1]}: {error.message}", error.hint, what)
-        return
-    for literal in found:
-        yield Problem(
-            here,
-            f"{path[-1]} spells out {literal.part}, which every reader of this file, "
-            "of the deployment and of its runs would see",
-            "write ${env:NAME} (or file, prefect, gcp, aws, azure, vault) in its place",
-            what,
-        )
-    if not found:
-        yield from _unusable_url(here, str(path[-1]), url, what)
+    for message, hint in _faults(str(path[-1]), url):
+        yield Problem(document.position(path), message, hint, what)
 
 
-def _unusable_url(here: Position, key: str, url: str, what: str) -> Iterator[Problem]:
-    if url.startswith("${"):
-        return
+@lru_cache(maxsize=128)  # a thousand deployments share one source and one lake
+def _faults(key: str, url: str) -> tuple[tuple[str, str | None], ...]:
+    """What is wrong with a `source` or `lake`: messages with hints, no secret in either."""
     try:
-        relative = (relative_source if key == "source" else relative_lake)(url)
+        spelled_out = literals(url)
+        if not spelled_out and not url.startswith("${"):
+            relative = relative_source(url) if key == "source" else relative_lake(url)
+            return ((_RELATIVE.format(key=key, url=url), _WHOLE_PATH),) if relative else ()
     except DuckherdError as error:
-        yield Problem(here, f"{key}: {error.message}", error.hint, what)
-        return
-    if relative:
-        yield Problem(
-            here,
-            f"{key} {url!r} is a relative path, and every run starts in a folder of its own",
-            "write the whole path, or {{ $HOME }}/... to take its beginning from here",
-            what,
-        )
+        return ((f"{key}: {error.message}", error.hint),)
+    return tuple((_PLAIN_TEXT.format(key=key, part=each.part), _REFERENCE) for each in spelled_out)
 
 
 def _same_names(entries: list[Entry | None]) -> Iterator[Problem]:

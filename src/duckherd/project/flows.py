@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from duckherd.errors import ProjectError
 from duckherd.parameters import FLOW_DESCRIPTION, FLOW_ENTRYPOINT, FLOW_NAME, IngestParameters
+from duckherd.project.jsonable import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _own() -> FlowFacts:
     schema = model.model_json_schema(ref_template="#/definitions/{model}")
     schema["definitions"] = schema.pop("$defs")
     keys = ("title", "type", "properties", "required", "definitions")
-    return FlowFacts(FLOW_NAME, FLOW_DESCRIPTION, {key: schema[key] for key in keys})
+    return FlowFacts(FLOW_NAME, FLOW_DESCRIPTION, plain({key: schema[key] for key in keys}))
 
 
 def _annotation(name: str) -> Any:
@@ -92,5 +93,5 @@ def _imported(entrypoint: str) -> FlowFacts:
             f"the flow {entrypoint!r} cannot be imported: {type(error).__name__}: {error}",
             hint=f"python -c 'import {entrypoint.rpartition('.')[0]}' shows why",
         ) from error
-    schema = parameter_schema(flow).model_dump(exclude_unset=True)
+    schema = plain(parameter_schema(flow).model_dump(exclude_unset=True))
     return FlowFacts(flow.name, flow.description, schema, flow.version)
