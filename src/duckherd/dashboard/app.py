@@ -88,7 +88,7 @@ def create(live: Live, access: Access) -> FastAPI:
 
     @app.post("/actions/{action}")
     def act(action: str, name: str) -> Response:
-        return HTMLResponse(f'<p role="status">{escape(_act(live, action, name))}</p>')
+        return HTMLResponse(f"<p>{escape(_act(live, action, name))}</p>")
 
     return app
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from duckherd.api.client import Api
-from duckherd.errors import DuckherdError
 from duckherd.history.fetch import fetch
 from duckherd.history.store import Store
 from duckherd.history.tables import read_herd
@@ -101,19 +100,19 @@ class Live:
         now = self.snapshot
         try:
             self.snapshot = self._made(now.number + 1, now)
-        except DuckherdError as error:
-            _LOG.warning("refresh failed: %s", error)
-            if now.problem != error.message:
-                number = now.number + 1
-                self.snapshot = Snapshot(number, now.report, now.judged, error.message)
+        except Exception as error:  # noqa: BLE001  a refresh that fails must not be the last
+            _LOG.warning("refresh failed", exc_info=error)
+            problem = str(error).partition("\n")[0] or type(error).__name__
+            if now.problem != problem:
+                self.snapshot = Snapshot(now.number + 1, now.report, now.judged, problem)
 
     def _made(self, number: int, last: Snapshot | None = None) -> Snapshot:
         with Store(self.cache) as store:
-            before = store.get("changed")
+            before = store.get("changes")
             now = self.clock()
             fetch(self.api, store, now)
             moment = now.timestamp()
-            unchanged = last is not None and not last.problem and store.get("changed") == before
+            unchanged = last is not None and not last.problem and store.get("changes") == before
             if last and unchanged and moment - last.judged.now < _REJUDGE:
                 return last
             start = moment - self.days * DAY

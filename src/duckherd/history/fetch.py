@@ -92,7 +92,7 @@ class _Fetch:
             self.store.set("counted_at", self.now.isoformat())
         self.store.set("fetched_at", self.now.isoformat())
         if self.changed or versions or self.gone:
-            self.store.set("changed", self.now.isoformat())
+            self.store.set("changes", str(int(self.store.get("changes") or 0) + 1))
         return Fetched(self.stored, versions, self.gone)
 
     def _remembered(self, key: str) -> datetime | None:
