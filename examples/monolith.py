@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pandas as pd
+import pandas as pd  # noqa: TID253  (an example of what others write)
 from prefect import flow, get_run_logger, task
 from sqlalchemy import create_engine, inspect
 
@@ -32,7 +32,7 @@ def list_tables(source: str) -> list[str]:
     )
 
 
-@task(retries=2, retry_delay_seconds=10)
+@task(retries=2, retry_delay_seconds=2)
 def load_table(source: str, table: str, lake: str) -> int:
     """Read one table and write it as one Parquet file; its number of rows."""
     schema, _, name = table.partition(".")
