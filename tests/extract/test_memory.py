@@ -12,7 +12,7 @@ import psycopg
 LIMIT_MB = 400
 
 PROGRAM = """
-import resource, sys
+import sys
 from pathlib import Path
 from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.model import TableName
@@ -23,7 +23,9 @@ source = Source.parse(sys.stdin.read())
 extract = dialect_for(source).extract(
     Request(source, TableName.parse(sys.argv[1]), Path(sys.argv[2]))
 )
-print(extract.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss, which a child inherits from the process that started it.
+[peak] = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(extract.rows, int(peak.split()[1]) // 1024)
 """
 
 

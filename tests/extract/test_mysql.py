@@ -130,7 +130,7 @@ def test_every_value_reads_back_as_the_server_prints_it(
             assert [_trimmed(v) for v in carried] == [_trimmed(v) for v in original], kind
         else:
             # DuckDB leaves out the zero before the point of a DECIMAL(38,38).
-            assert [v and re.sub(r"^(-?)\.", r"\1" + "0.", v) for v in carried] == original, kind
+            assert [v and re.sub(r"^(-?)\.", r"\g<1>0.", v) for v in carried] == original, kind
 
 
 def _text(column: str, wanted: str) -> str:

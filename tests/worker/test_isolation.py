@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ def _tell(herd: Herd, deployment: str) -> dict[str, Any]:
 def test_reuse_keeps_the_process_and_its_modules(herd: Herd) -> None:
     """Runs one after the other share a process, in which the module was imported once."""
     deployment = herd.deploy("warm_flows.tell")
-    first, second = _tell(herd, deployment), _tell(herd, deployment)
-    assert first["pid"] == second["pid"] == second["imported_by"]
-    assert second["runs"] == first["runs"] + 1
+    # A run may be told Completed before its process is free: the next may get another one.
+    told = [_tell(herd, deployment) for _ in range(4)]
+    [(pid, times)] = Counter(one["pid"] for one in told).most_common(1)
+    assert times > 1
+    same = [one for one in told if one["pid"] == pid]
+    assert {one["imported_by"] for one in same} == {pid}
+    assert [one["runs"] - same[0]["runs"] for one in same] == list(range(times))
 
 
 def test_fork_gives_each_run_a_fresh_process(herd: Herd) -> None:

@@ -19,6 +19,8 @@ WRITTEN_AGAINST = {
     "results._aread_server_default_result_storage_block_id": "f8a04649e3d4d51e",
     "SyncPrefectClient.update_flow_run": "5965570af1600eea",
     "PrefectClient.update_flow_run": "0661811e54c96754",
+    "SyncPrefectClient.read_flow_run": "a673c4edf210a69d",
+    "PrefectClient.read_flow_run": "40cb7e75627e7500",
     "flow_engine.run_flow": "f22c2edab9578efc",
     "flow_engine.load_flow": "00bed3c026d625cf",
     "FlowRunEngine.initialize_run": "d671c21d659e07f5",

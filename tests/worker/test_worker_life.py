@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -74,7 +75,17 @@ def test_two_workers_share_a_pool(other: Herd, code: Path, tmp_path: Path) -> No
 def test_prefect_starts_the_worker_by_its_type(other: Herd, code: Path, tmp_path: Path) -> None:
     """`prefect worker start --type warm` finds the worker through its entry point."""
     log = tmp_path / "log"
-    command = ["prefect", "worker", "start", "--type", "warm", "--pool", other.pool]
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "worker",
+        "start",
+        "--type",
+        "warm",
+        "--pool",
+        other.pool,
+    ]
     env = {"PREFECT_API_URL": other.api, "PYTHONPATH": str(code)}
     with servers.process(command, log, env=env):
         out = other.file()
@@ -134,7 +145,18 @@ def _serve(port: str, folder: Path, env: dict[str, str]) -> subprocess.Popen[byt
     import os
 
     process = subprocess.Popen(
-        ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui"],
+        [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--no-ui",
+        ],
         env={**os.environ, "PREFECT_HOME": str(folder), **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 SHUTDOWN_SECONDS = 20.0
 """Default for how long a stopping worker lets its runs finish before handing them back."""
 MIN_POLL_SECONDS = 0.25
+FRESH_SECONDS = 0.1
+"""A poll's answer is trusted for less time than any other worker needs to finish a run."""
 """Least time between two polls that were asked for by an event or a free slot."""
 _HAND_BACK_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
@@ -79,6 +82,7 @@ class WarmWorker(ProcessWorker):
             self._prefetch_seconds, 1 + 1.3 * PREFECT_WORKER_QUERY_SECONDS.value()
         )
         self._backlog = Backlog()
+        self._poll_began = self._polled_at = 0.0
         self._polling = anyio.Lock()
         self._released: set[UUID] = set()
         """Runs that ended while a poll was under way: its answer may still contain them."""
@@ -183,6 +187,7 @@ class WarmWorker(ProcessWorker):
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         async with self._polling:
             self._released.clear()
+            self._poll_began = time.monotonic()
             return await super().get_and_submit_flow_runs()
 
     async def _submit_scheduled_flow_runs(
@@ -196,6 +201,7 @@ class WarmWorker(ProcessWorker):
             for entry in flow_run_response
             if entry.flow_run.id not in self._submitting_flow_run_ids | self._released
         )
+        self._polled_at = self._poll_began
         return self._fill_slots()
 
     def _fill_slots(self) -> list[FlowRun]:
@@ -294,10 +300,24 @@ class WarmWorker(ProcessWorker):
 
     async def _take(self, flow_run: FlowRun) -> bool:
         """Claim the run. If another worker was faster, what else we know is old, too."""
-        if await self._propose_pending_state(flow_run):
+        if await self._still_scheduled(flow_run) and await self._propose_pending_state(flow_run):
             return True
         self._backlog.clear()
         return False
+
+    async def _still_scheduled(self, flow_run: FlowRun) -> bool:
+        """Look again at a run that waited here, for another worker may have run it meanwhile.
+
+        The server refuses Pending for a run that is pending or running, not for one that
+        completed without a persisted result.
+        """
+        if time.monotonic() - self._polled_at < FRESH_SECONDS:
+            return True
+        try:
+            state = (await self.client.read_flow_run(flow_run.id)).state
+        except ObjectNotFound:
+            return False
+        return state is not None and state.is_scheduled()
 
     async def _configure(
         self, flow_run: FlowRun, deployment: DeploymentResponse, flow: Flow
