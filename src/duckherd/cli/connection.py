@@ -49,10 +49,15 @@ def connect(command: str) -> Iterator[Connection]:
         yield Connection(api, home)
 
 
+def will_be_private() -> bool:
+    """Whether `connect` would start a server of its own now."""
+    return load_settings().url is None and running(prefect_home()) is None
+
+
 @contextmanager
 def private(home: Path, command: str) -> Iterator[Connection]:
     """A private server on the Prefect home, for one command."""
-    message(f"No Prefect API is configured: starting a private server, its history in {home} ...")
+    message("No Prefect API is configured: starting a private server ...")
     # It lives for one command: schedules it made would come due when nobody is there.
     settings = local_server_settings(lasting=False)
     with (

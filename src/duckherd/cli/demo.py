@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from duckherd.api.settings import load_settings, prefect_home
-from duckherd.cli.connection import Connection, private
+from duckherd.api.settings import prefect_home
+from duckherd.cli.connection import Connection, private, will_be_private
 from duckherd.cli.ending import Exit
 from duckherd.cli.herd import choose, read_herd, session_on
 from duckherd.cli.units import count, duration, plural, size
@@ -21,7 +21,6 @@ from duckherd.cli.watching import Batch, Result, report, run_and_watch
 from duckherd.demo.proof import Claim, files_of, others_alike, repaired_alike, runs_as_told
 from duckherd.demo.shop import BROKEN, ITEMS, REPAIR
 from duckherd.errors import UsageError
-from duckherd.server.registry import running
 
 _POOL = "duckherd-demo"
 _DATABASE, _LAKE, _PROJECT = Path("shop.db"), Path("lake"), Path("prefect.yaml")
@@ -82,7 +81,7 @@ def _home(folder: Path) -> tuple[Path, Mapping[str, str]]:
     these would speak to another server.
     """
     home = prefect_home()
-    if load_settings().url is None and running(home) is None:
+    if will_be_private():
         return home, MappingProxyType({})
     return folder / ".prefect", MappingProxyType(
         {"PREFECT_HOME": ".prefect", "PREFECT_PROFILE": "ephemeral", "PREFECT_API_URL": ""}
@@ -121,8 +120,8 @@ def _generate(scale: float) -> None:
     began = time.monotonic()
     rows = generate(_DATABASE, scale=scale)
     _say(
-        f"shop.db: a sample shop, {count(rows)} rows, {count(int(ITEMS * scale))} of them in "
-        f"order_items, {size(_DATABASE.stat().st_size)}, in {duration(time.monotonic() - began)}"
+        f"shop.db: {count(rows)} rows, {count(int(ITEMS * scale))} of them in order_items, "
+        f"{size(_DATABASE.stat().st_size)}, in {duration(time.monotonic() - began)}"
     )
 
 
@@ -161,18 +160,18 @@ def _end(folder: Path, claims: list[Claim], environment: Mapping[str, str], seco
             _say(f"        {line}")
     if not all(claim.true for claim in claims):
         return Exit.FAILED
-    _say(f"\nDone in {duration(seconds)}. Open {folder / _PROJECT}, and {folder / _LAKE}. Try:")
+    _say(f"\nDone in {duration(seconds)}. Open {folder / _PROJECT} and {folder / _LAKE}, and try:")
     _say(f"  cd {shlex.quote(str(folder))}")
     for name, value in environment.items():
         _say(f"  export {name}={value}")
     for command, why in _NEXT:
-        _say(f"  {command:<34}{why}")
+        _say(f"  {command:<26}{why}")
     return Exit.GOOD
 
 
 _NEXT = (
     ("duckherd status", "what is going on and why"),
     ("duckherd run 'order*'", "a few tables again"),
-    ("duckherd plan", "after a change of prefect.yaml: what apply would do"),
-    ("duckherd up", "Prefect's UI with these runs, and a worker, until Ctrl-C"),
+    ("duckherd plan", "what apply would do after a change"),
+    ("duckherd up", "Prefect's UI with these runs, until Ctrl-C"),
 )

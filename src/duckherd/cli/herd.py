@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from duckherd.cli.connection import Connection, connect
+from duckherd.cli.connection import Connection, connect, will_be_private
 from duckherd.cli.units import plural
 from duckherd.errors import UsageError
 from duckherd.runs.deployments import read_deployments
@@ -66,6 +66,11 @@ def session(command: str, file: Path) -> Iterator[Session]:
     On the server that is configured, as it is; else on a private one, where the file is
     applied first and workers run for as long as the session. `command` is what asks.
     """
+    from duckherd.project import load
+
+    if will_be_private():
+        # Says that there is no file, or what is wrong with it, before a server is started.
+        load(file)
     with connect(command) as connection, session_on(connection, file) as found:
         yield found
 
@@ -75,11 +80,10 @@ def session_on(connection: Connection, file: Path) -> Iterator[Session]:
     """The same on a server that is already there."""
     from duckherd.project import load
 
-    # A private server knows nothing yet: loading says how to make a file where there is none.
-    needed = connection.private is not None
-    project = load(file) if needed or file.exists() else None
+    alone = connection.private is not None
+    project = load(file) if alone or file.exists() else None
     with ExitStack() as stack:
-        workers = start_privately(connection, project, stack) if needed and project else []
+        workers = start_privately(connection, project, stack) if alone and project else []
         yield Session(connection, project, tuple(workers))
 
 

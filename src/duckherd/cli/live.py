@@ -119,12 +119,11 @@ def _head(counts: Mapping[Outcome, int], total: int, rows: int, elapsed: float) 
     bad: tuple[Outcome, ...] = ("failed", "crashed", "cancelled")
     failed = sum(counts.get(outcome, 0) for outcome in bad)
     done, running = counts.get("ok", 0) + failed, counts.get("running", 0)
-    width = 20
+    width = 40
     filled = width * done // max(total, 1)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append("━" * filled, "red" if failed else "green").append("━" * (width - filled), "dim")
-    text.append(f" {done:,}/{total:,} done  {running:,} running  {total - done - running:,} queued")
-    text.append(f"  {failed:,} failed", "red" if failed else "dim")
-    if rows:
-        text.append(f"  {count(rows / max(elapsed, 0.001))} rows/s")
-    return text.append(f"  {duration(elapsed)}", "dim")
+    text.append(f" {done:,}/{total:,} done  ").append(duration(elapsed), "dim")
+    text.append(f"\n  {running:,} running  {total - done - running:,} queued  ")
+    text.append(f"{failed:,} failed", "red" if failed else "")
+    return text.append(f"  {count(rows / max(elapsed, 0.001))} rows/s" if rows else "")
