@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+PROCESSES ?= 2
 EXTRAS := mysql,mssql,oracle,delta,gcp,aws,azure
 
 .PHONY: setup demo test lint types fmt clean
@@ -23,7 +24,7 @@ demo: setup
 	$(BIN)/duckherd demo
 
 test: setup
-	$(BIN)/pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --cov --cov-report=term $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

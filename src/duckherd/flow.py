@@ -31,6 +31,7 @@ from duckherd import source_limit
 from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.source import Source
 from duckherd.checks import drift, run_checks
+from duckherd.checks.engine import Resources
 from duckherd.checks.events import check_failed_event
 from duckherd.checks.markdown import verdicts_markdown
 from duckherd.checks.model import Context, Verdict
@@ -137,7 +138,7 @@ def _ingest(parameters: IngestParameters, run_id: str, spool: Spool, record: Run
         record.extract, before = extract(parameters, spool)
     with _step(record, "check"):
         record.schema_change = drift_lines(parameters, before, record.extract)
-        record.verdicts = check(parameters, before, record.extract)
+        record.verdicts = check(parameters, before, record.extract, spool)
         _stop_if_blocked(record)
     with _step(record, "publish"):
         publication = _publication(parameters, run_id, record, spool, before)
@@ -178,7 +179,7 @@ def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableS
 
 @task(**_STEP)
 def check(
-    parameters: IngestParameters, before: TableState, extract: Extract
+    parameters: IngestParameters, before: TableState, extract: Extract, spool: Spool
 ) -> tuple[Verdict, ...]:
     """Judge every check of the table in one scan of the spool."""
     with guard():
@@ -188,8 +189,11 @@ def check(
             history=before.history,
             masked=frozenset(column.name for column in extract.columns if column.masked),
             lake=resolve_url(parameters.lake),
+            key=_lake_key(parameters, extract),
         )
-        return run_checks(extract.files, extract.columns, parameters.checks, context)
+        # What the scan cannot hold in memory goes where the data is, not to the temp folder.
+        resources = Resources(temp=spool.folder)
+        return run_checks(extract.files, extract.columns, parameters.checks, context, resources)
 
 
 @task(name="publish", **_STEP)
@@ -300,7 +304,7 @@ def _publication(
         columns=found.columns,
         rows=found.rows,
         read_at=found.read_at,
-        key=tuple(names.get(name, name) for name in parameters.key or ()),
+        key=_lake_key(parameters, found),
         slice=None if parameters.cursor is None else (found.lower, found.watermark),
         watermark=found.watermark,
         metrics=tuple(
@@ -315,6 +319,12 @@ def _publication(
         bounds="(]" if parameters.backfill is None else "[]",
         base_version=before.version,
     )
+
+
+def _lake_key(parameters: IngestParameters, extract: Extract) -> tuple[str, ...]:
+    """The key's columns as the lake names them."""
+    names = {column.source_name: column.name for column in extract.columns}
+    return tuple(names.get(name, name) for name in parameters.key or ())
 
 
 def _is_over(flow_run_id: str) -> bool:

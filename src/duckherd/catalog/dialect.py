@@ -34,7 +34,9 @@ class Dialect(Protocol):
         """Connect once and return the server's name and version, one line."""
         ...
 
-    def catalog(self, source: Source, tables: Sequence[TableName] | None = None) -> tuple[Table, ...]:
+    def catalog(
+        self, source: Source, tables: Sequence[TableName] | None = None
+    ) -> tuple[Table, ...]:
         """Tables and views the user may see, system schemas left out, ordered by name.
 
         A constant number of queries whatever the number of tables. With `tables`,

@@ -9,7 +9,6 @@ from typing import Literal
 from duckherd.errors import ParameterError
 
 
-
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
     """A table's or view's name, written `schema.name`.
@@ -33,7 +32,9 @@ class TableName:
         return cls(_unquote(match[1]), _unquote(match[2]))
 
     def __str__(self) -> str:
-        schema = f'"{self.schema.replace(chr(34), chr(34) * 2)}"' if _odd(self.schema) else self.schema
+        schema = (
+            f'"{self.schema.replace(chr(34), chr(34) * 2)}"' if _odd(self.schema) else self.schema
+        )
         quoted = self.name.startswith('"') and self.name.endswith('"') and len(self.name) > 1
         name = f'"{self.name.replace(chr(34), chr(34) * 2)}"' if quoted else self.name
         return f"{schema}.{name}"
