@@ -4,7 +4,6 @@ Only the block between the two markers is replaced; `--check` writes nothing and
 when it is not up to date.
 """
 
-
 from __future__ import annotations
 
 import re

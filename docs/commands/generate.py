@@ -5,7 +5,6 @@ a page that does not exist is begun. `--check` writes nothing and exits 1 when a
 not up to date.
 """
 
-
 from __future__ import annotations
 
 import re

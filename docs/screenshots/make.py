@@ -4,7 +4,6 @@ Simulates a herd on a real Prefect server (see tests/simulator), writes its repo
 its dashboard, and photographs both at 1440 and 390 pixels, light and dark, in Chromium.
 """
 
-
 from __future__ import annotations
 
 import shutil

@@ -261,7 +261,7 @@ def _rows_in(size: int, publication: Publication) -> int:
 
     footers = [pq.read_metadata(file) for file in publication.files]
     groups = [footer.row_group(i) for footer in footers for i in range(footer.num_row_groups)]
-    width = sum(group.total_byte_size for group in groups) // max(1, publication.rows)
+    width: int = sum(group.total_byte_size for group in groups) // max(1, publication.rows)
     return max(1, min(122_880, size // max(1, width)))
 
 
