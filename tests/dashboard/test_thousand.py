@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from duckherd.dashboard.snapshot import Snapshot
 from duckherd.history.store import Store
 from duckherd.history.tables import Herd, Table
 from duckherd.report.judged import judge
-from duckherd.report.report import gather
+from duckherd.report.report import gather, pages
 from duckherd.sla.model import Run, Timeline, Version
 from duckherd.sla.objective import Objective
 from duckherd.sla.schedule import DAY, Schedule
@@ -66,3 +67,37 @@ def test_a_thousand_tables_can_be_searched_filtered_and_sorted(thousand, open_pa
     page.select_option("#sort", "name")
     assert visible.first.locator("th").inner_text() == "erp.s3.table_0003"
     assert visible.count() == 143
+
+
+def test_an_open_page_follows_the_herd(tmp_path, open_page):
+    """A new state renews the grid, keeps its filter, and the table's page that is open."""
+    first = tuple(_table(number) for number in range(30))
+    paused = replace(first[3].timeline.versions[0], since=NOW - 5, paused=True)
+    timeline = replace(first[3].timeline, versions=(*first[3].timeline.versions, paused))
+    second = (*first[:3], replace(first[3], timeline=timeline), *first[4:], _table(30))
+    live = SimpleNamespace(snapshot=_snapshot(1, first, tmp_path))
+    live.page = lambda name: _page(live.snapshot, name, tmp_path)
+    with served(live, actions=True) as url:
+        page = open_page(url)
+        page.fill("#q", "table_00")
+        page.select_option("#tag", "s3")
+        before = page.locator("#rows tr:visible").count()
+        page.locator("#rows").get_by_role("link", name="erp.s3.table_0003").click()
+        page.get_by_role("button", name="Pause").wait_for()
+        live.snapshot = _snapshot(2, second, tmp_path)
+        page.get_by_role("button", name="Resume").wait_for()
+        assert page.evaluate("document.querySelectorAll('#rows tr').length") == 31
+        assert page.locator("#rows tr:visible").count() == before
+
+
+def _snapshot(number, tables, folder) -> Snapshot:
+    runs = {table.name: _runs(index) for index, table in enumerate(tables)}
+    judged = judge(Herd(NOW, NOW - 90 * DAY, tables, runs), NOW - 90 * DAY)
+    with Store(folder / "cache") as store:
+        return Snapshot(number, gather(store, judged, 90, None), judged)
+
+
+def _page(snapshot, name, folder):
+    rows = [row for row in snapshot.report.rows if row.table.name == name]
+    with Store(folder / "cache") as store:
+        return pages(store, snapshot.judged, rows, snapshot.judged.start)[name]

@@ -18,6 +18,6 @@ const close=()=>{const y=scrollY;location.hash="#tables";scrollTo(0,y)};
 addEventListener("keydown",e=>{if(e.key=="Escape"&&page())close()});
 addEventListener("click",e=>{if(e.target.closest(".close")){e.preventDefault();close()}});
 const close_all=()=>{for(const p of document.querySelectorAll(".page[data-open]"))if(p!=page())delete p.dataset.open};addEventListener("hashchange",close_all);
-addEventListener("htmx:oobAfterSwap",e=>{if(e.target.id=="rows"){order=[...body.rows];sort();const p=page();if(p)htmx.trigger(p,"open")}});
+addEventListener("htmx:oobAfterSwap",e=>{if(e.detail.target.id=="rows"){order=[...body.rows];sort();const p=page();if(p)htmx.trigger(p,"open")}});
 addEventListener("htmx:afterSettle",e=>{if(e.target.classList.contains("page")&&id().includes("-")&&!e.target.dataset.day){e.target.dataset.day=1;const h=location.hash;history.replaceState(null,"","#");location.hash=h}});
 })();
