@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, Self
 
 from duckherd.cli.output import message, messages
-from duckherd.cli.units import count, duration
+from duckherd.cli.units import count, duration, plural
 from duckherd.runs.watch import Progress
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class LiveDisplay:
 def finished_line(run: Run, tables: Mapping[str, str]) -> str:
     """A run that ended, on one line."""
     took = duration(run.seconds) if run.seconds is not None else ""
-    rows = f"{count(run.rows)} rows" if run.outcome == "ok" and run.rows is not None else ""
+    rows = plural(run.rows, "row") if run.outcome == "ok" and run.rows is not None else ""
     parts = [_table(run, tables), run.outcome, rows, took, run.reason]
     return "  ".join(part for part in parts if part)
 

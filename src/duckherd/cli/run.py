@@ -48,6 +48,11 @@ def run(
         wait: Watch the runs to their end.
     """
     with session("duckherd run", file) as here:
+        if here.project is None and not select:
+            raise UsageError(
+                f"there is no {file} here to say which tables are meant",
+                hint="duckherd run '*' runs every table that the server knows",
+            )
         herd = read_herd(here.connection, here.project, last=needs_runs(select, exclude or ()))
         chosen = choose(herd, select, exclude or ())
         parameters = _backfill(chosen, from_, to)
