@@ -11,8 +11,8 @@ from duckherd.errors import ApiError, ProjectError
 from duckherd.project.plan import Plan, Step
 from duckherd.project.server import Existing
 
-THREADS = 8
-"""Requests at once: the server answers on one core, more only wait there."""
+THREADS = 4
+"""Requests at once. The server works on one core; on SQLite more only lock each other out."""
 
 
 @dataclass(frozen=True, slots=True)
