@@ -94,14 +94,18 @@ def mssql_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """API URL of a Prefect server of this session; also set as PREFECT_API_URL."""
-    with (
-        servers.prefect_server(tmp_path_factory.mktemp("prefect")) as url,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("PREFECT_API_URL", url)
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """API URL of a Prefect server of this session."""
+    with servers.prefect_server(tmp_path_factory.mktemp("prefect")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def prefect_api(prefect_server: str) -> Iterator[str]:
+    """The same, set as PREFECT_API_URL for this module: other modules start their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", prefect_server)
+        yield prefect_server
 
 
 @pytest.fixture(scope="session")
