@@ -74,7 +74,7 @@ def _remains(
     parts = interval_of(item).without(new) if item.rows else ()
     if not parts:
         return
-    work.mkdir()
+    work.mkdir(parents=True)
     file = store.local(item.path) or work / "whole.parquet"
     if store.local(item.path) is None and not store.download(item.path, file):
         raise _cannot_cut(item, publication, "its object is missing")

@@ -11,12 +11,13 @@ objects carry that flow run, back where they do not; but only once that flow run
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from duckherd.catalog.model import TableName
 from duckherd.errors import PublishConflict
@@ -99,8 +100,12 @@ class _Publisher:
             self._move(self._state)
             return self._repeated()
         near = Path(self._publication.files[0]).parent
-        with tempfile.TemporaryDirectory(prefix="publish-", dir=near) as workspace:
-            return self._publish(self._prepare(Path(workspace)))
+        # Made by whoever needs it: most publishes do not.
+        workspace = near / f"publish-{uuid4().hex}"
+        try:
+            return self._publish(self._prepare(workspace))
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
 
     def _prepare(self, workspace: Path) -> Prepared:
         if self._publication.format == "delta":

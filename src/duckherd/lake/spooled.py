@@ -79,6 +79,7 @@ def bounded_duckdb(work: Path) -> Iterator[DuckDBPyConnection]:
     """A private DuckDB with bounded memory that keeps values as they are."""
     import duckdb
 
+    work.mkdir(parents=True, exist_ok=True)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": _MEMORY,
         "temp_directory": str(work),
