@@ -10,7 +10,7 @@ from typing import Any
 
 from duckherd.api.client import Api
 from duckherd.audit.cost import MonolithRun, TaskRun
-from duckherd.parameters import FLOW_NAME
+from duckherd.history.herd import FLOW
 
 _ENDED = ["COMPLETED", "FAILED", "CRASHED"]
 _AT_ONCE = 20
@@ -36,7 +36,7 @@ def read_monoliths(api: Api, *, since: datetime, tasks: int, most_runs: int) -> 
     """
     names = {flow["id"]: flow["name"] for flow in api.pages("flows/filter")}
     for flow_id, name in sorted(names.items(), key=lambda item: item[1]):
-        if name == FLOW_NAME:
+        if name == FLOW:
             continue
         found = _ended_runs(api, flow_id, since, most_runs)
         if found and _count_tasks(api, found[0]["id"]) >= tasks:

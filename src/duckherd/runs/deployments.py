@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from duckherd.api.client import PAGE, Api
-from duckherd.parameters import FLOW_NAME
+from duckherd.history.herd import FLOWS
 from duckherd.runs.model import TableDeployment
 
-_OURS = {"flows": {"name": {"any_": [FLOW_NAME]}}}
+_OURS = {"flows": FLOWS}
 _FORMAT = 1
 _FEW = 10
 
