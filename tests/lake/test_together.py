@@ -79,6 +79,8 @@ def test_a_reader_sees_only_whole_versions(
 
 
 def plain_read(setup: Setup) -> list[Row]:
-    """A reader that only knows the object's path."""
+    """A reader that only knows the object's path, and opens it once."""
     path = lake_of(setup).store.local("sales/orders.parquet")
-    return expected(tuple(row.values()) for row in pq.read_table(path).to_pylist())
+    with path.open("rb") as file:
+        table = pq.ParquetFile(file).read()
+    return expected(tuple(row.values()) for row in table.to_pylist())
