@@ -16,7 +16,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -144,7 +143,9 @@ class FolderStore:
         """Wait until files and folders are on the disk: together, it takes the time of one."""
         paths = [*self._unsynced, *more]
         self._unsynced.clear()
-        list(_threads(os.getpid()).map(_fsync, paths))
+        # Threads of this call alone: the warm worker replaces a process that is left with any.
+        with ThreadPoolExecutor(max(1, len(paths))) as threads:
+            list(threads.map(_fsync, paths))
 
     def _target(self, path: str) -> Path:
         return self._root.joinpath(PurePosixPath(path))
@@ -184,12 +185,6 @@ def _copy(source: int, target: int, start: int, stop: int) -> None:
         if not done:
             return
         start += done
-
-
-@cache
-def _threads(_process: int) -> ThreadPoolExecutor:
-    """Threads that wait for the disk; of their own in each process, for a fork takes none along."""
-    return ThreadPoolExecutor(8, thread_name_prefix="duckherd-fsync")
 
 
 def _fsync(path: Path) -> None:
