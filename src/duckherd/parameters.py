@@ -39,8 +39,9 @@ def _as_text(value: object) -> object:
 
 
 TableText = Annotated[str, AfterValidator(_table_name)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
-Bound = Annotated[str, BeforeValidator(_as_text)]
+# The schema tells the short forms too: Prefect's server validates deployments against it.
+Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
+Bound = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
 
 
 class Backfill(BaseModel):

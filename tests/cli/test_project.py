@@ -133,7 +133,7 @@ def test_ls_resolves_a_selection(
     document = json.loads(capsys.readouterr().out)
     tables = [each["table"] for each in document["deployments"]]
     assert tables == ["main.customers", "main.orders", "main.we]ird \"na'me"]
-    assert document["deployments"][0]["schedule"] == "every 3600 s"
+    assert document["deployments"][0]["schedule"] == "every 1h"
     assert main(["ls", "ordrs"]) == 2
     assert "nearest are orders" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ import pytest
 
 from duckherd.api import Api
 from duckherd.catalog.model import Column, Key, Table, TableName
-from duckherd.errors import ProjectError
+from duckherd.errors import ApiError, ProjectError
 from duckherd.project import Project, load
 from duckherd.project.apply import Outcome, apply, create_pools
 from duckherd.project.plan import Plan
@@ -139,9 +139,9 @@ def test_only_what_changed_is_sent(api: Api, pool: str, project: Callable[[str],
     ("old", "new", "field", "expected"),
     [
         ('"0 2 * * *"', '"0 4 * * *"', "schedules",
-         (["cron '0 2 * * *' Europe/Warsaw"], ["cron '0 4 * * *' Europe/Warsaw"])),
+         (["0 2 * * * Europe/Warsaw"], ["0 4 * * * Europe/Warsaw"])),
         ('schedules: [{{cron: "0 2 * * *", timezone: Europe/Warsaw}}]', "schedules: []",
-         "schedules", (["cron '0 2 * * *' Europe/Warsaw"], [])),
+         "schedules", (["0 2 * * * Europe/Warsaw"], [])),
         ('tags: [erp, "owner:sales", erp]', "tags: [erp]", "tags",
          (["erp", "owner:sales"], ["erp"])),
         ("{{limit: 1, collision_strategy: CANCEL_NEW}}",
@@ -278,6 +278,20 @@ def test_prefect_variables_are_filled_in(
         assert step.deployment.description == "in Warsaw"
     finally:
         api.delete(f"variables/{variable['id']}")
+
+
+def test_short_forms_pass_the_servers_own_validation(
+    api: Api, pool: str, project: Callable[[str], Project]
+) -> None:
+    """What the file may abbreviate, the schema on the server allows: a run can be made."""
+    text = FILE.replace("enforce_parameter_schema: false", "enforce_parameter_schema: true")
+    _applied(apply(plan_for(project(text.format(pool=pool)), api), api))
+    for deployment in _on_server(api).values():
+        run = api.post(f"deployments/{deployment['id']}/create_flow_run", {})
+        assert run["parameters"] == deployment["parameters"]
+        wrong = {"parameters": {"mode": "sideways"}}
+        with pytest.raises(ApiError, match="Validation failed"):
+            api.post(f"deployments/{deployment['id']}/create_flow_run", wrong)
 
 
 def _comparable(deployment: dict[str, Any]) -> dict[str, Any]:

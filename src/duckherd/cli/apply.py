@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from duckherd.cli.ending import Exit
 from duckherd.cli.output import Field, Output, emit, message
-from duckherd.cli.project import PROJECT_FILE, Exclude, File, Flag, plan_text, planned, summary
+from duckherd.cli.project import (
+    PROJECT_FILE,
+    Exclude,
+    File,
+    Flag,
+    plan_text,
+    planned,
+    print_lines,
+    summary,
+)
 from duckherd.cli.units import plural
 from duckherd.errors import UsageError
 
@@ -56,8 +65,7 @@ def apply(
             found = create_pools(found, connection.api, work_pool_type)
         require_pools(found)
         if output == "text":
-            for line in plan_text(found):
-                print(line)
+            print_lines(plan_text(found))
         _confirm(found, prune=prune, yes=yes)
         outcomes = carry_out(found, connection.api, prune=prune)
         message(f"{file} -> {connection.api.url}: {_told(found, outcomes)}")

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 _FIELDS = (
     Field("deployment", "DEPLOYMENT"),
-    Field("table", "TABLE"),
+    Field("table"),  # the end of the deployment's name
     Field("mode", "MODE"),
     Field("schedule", "SCHEDULE"),
-    Field("owner", "OWNER"),
+    Field("owner"),  # one of the tags
     Field("tags", "TAGS"),
     Field("checks", "CHECKS", right=True),
     Field("work_pool"),

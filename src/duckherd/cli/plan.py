@@ -14,6 +14,7 @@ from duckherd.cli.project import (
     plan_rows,
     plan_text,
     planned,
+    print_lines,
     summary,
     tell_pools,
 )
@@ -44,8 +45,7 @@ def plan(
         found = planned(file, connection.api, select, exclude or (), offline=offline)
         url = connection.api.url
     if output == "text":
-        for line in plan_text(found):
-            print(line)
+        print_lines(plan_text(found))
     else:
         emit(plan_rows(found), FIELDS, output, name="changes", extra=counts(found))
     message(f"{file} -> {url}: {summary(found)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ Exclude = Annotated[
 
 PROJECT_FILE = Path("prefect.yaml")
 _SIGNS = {"create": "+", "update": "~", "orphaned": "-"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red"}
 _WIDE = 60
 
 
@@ -102,13 +104,34 @@ def _change_lines(change: Change) -> Iterator[str]:
     if change.field == "parameter_schema":
         yield "    parameter_schema: as this release of the flow has it"
         return
-    before, after = shown(change.before), shown(change.after)
+    before, after = _value(change.field, change.before), _value(change.field, change.after)
     if len(before) + len(after) <= _WIDE:
         yield f"    {change.field}: {before} -> {after}"
         return
     yield f"    {change.field}:"
     yield f"      - {before}"
     yield f"      + {after}"
+
+
+def _value(field: str, value: Any) -> str:
+    if field in {"schedules", "tags"}:
+        return ", ".join(value) or "(none)"
+    return shown(value)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print a plan on stdout, in colours on a terminal, long lines whole."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            print(line)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        sign = line.strip()[:1]
+        console.print(Text(line, _STYLES.get(sign, "")), soft_wrap=True)
 
 
 def planned(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+_WORDS = ("include", "exclude")
 
 
 class ColumnRule(BaseModel):
@@ -33,9 +37,21 @@ class ColumnRule(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
-        if value in ("include", "exclude"):
+        if value in _WORDS:
             return {str(value): True}
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        # Prefect's server validates deployments against the schema, so it tells the words too.
+        reference = handler(core_schema)
+        schema = handler.resolve_ref_schema(reference)
+        rules = dict(schema)
+        schema.clear()
+        schema |= {"title": "ColumnRule", "anyOf": [rules, {"type": "string", "enum": [*_WORDS]}]}
+        return reference
 
     @model_validator(mode="after")
     def _one_way(self) -> ColumnRule:

@@ -101,12 +101,10 @@ class Schedule:
         )
 
     def __str__(self) -> str:
-        if self.cron is not None:
-            text = f"cron {self.cron!r} {self._zone}"
-        elif self.interval is not None:
-            text = f"every {self.interval:g} s"
+        if self.interval is not None:
+            text = f"every {_spoken(self.interval)}"
         else:
-            text = f"rrule {self.rrule!r} {self._zone}"
+            text = f"{self.cron or self.rrule} {self._zone}"
         return f"{text} (paused)" if self.active is False else text
 
 
@@ -213,6 +211,12 @@ class Deployment:
         }
         text = json.dumps(content, sort_keys=True, default=_jsonable, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _spoken(seconds: float) -> str:
+    units = (("d", 86400), ("h", 3600), ("m", 60))
+    unit, size = next((each for each in units if seconds % each[1] == 0), ("s", 1))
+    return f"{seconds / size:g}{unit}"
 
 
 def options_of(options: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
