@@ -2,14 +2,17 @@
 
 A version of several objects is whole only through the state, so readers go through it.
 An object that is gone was replaced since the state was read: then it is read again.
+Parquet readers open a file more than once, so a file of a folder is held open here and
+told by its open handle: whoever replaces it meanwhile does not change what is read.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +66,12 @@ def open_published(
 
     Raises LakeError where the table is not published or its objects are missing.
     """
-    with tempfile.TemporaryDirectory(prefix="duckherd-read-") as work:
-        yield _snapshot(lake, table, Path(work), columns)
+    with ExitStack() as held:
+        work = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="duckherd-read-")))
+        yield _snapshot(lake, table, _Fetcher(lake, work, columns, held))
 
 
-def _snapshot(lake: Lake, table: TableName, work: Path, columns: Sequence[str] | None) -> Snapshot:
+def _snapshot(lake: Lake, table: TableName, fetch: _Fetcher) -> Snapshot:
     missing = ""
     for _ in range(_ATTEMPTS):
         state, _token = lake.read_state(table)
@@ -77,7 +81,7 @@ def _snapshot(lake: Lake, table: TableName, work: Path, columns: Sequence[str] |
             )
         try:
             paths = published_files(lake, state)
-            return Snapshot(state, tuple(_fetched(lake, path, work, columns) for path in paths))
+            return Snapshot(state, tuple(fetch(path) for path in paths))
         except FileNotFoundError as error:
             missing = str(error)
     raise LakeError(
@@ -86,31 +90,57 @@ def _snapshot(lake: Lake, table: TableName, work: Path, columns: Sequence[str] |
     )
 
 
-def _fetched(lake: Lake, path: str, work: Path, columns: Sequence[str] | None) -> Path:
-    local = lake.store.local(path)
-    if local is not None:
-        if not local.exists():
+@dataclass(frozen=True, slots=True)
+class _Fetcher:
+    """Brings objects to this machine, and keeps them as they are while the snapshot is open."""
+
+    lake: Lake
+    work: Path
+    columns: Sequence[str] | None
+    held: ExitStack
+
+    def __call__(self, path: str) -> Path:
+        """A local file with the object. Raises FileNotFoundError where it is gone or changes."""
+        local = self.lake.store.local(path)
+        if local is not None:
+            return self._pinned(local)
+        target = self.work / f"{len(list(self.work.iterdir()))}.parquet"
+        if self.columns is not None:
+            self._fetch_columns(path, target, self.columns)
+        elif not self.lake.store.download(path, target):
             raise FileNotFoundError(path)
-        return local
-    target = work / f"{len(list(work.iterdir()))}.parquet"
-    if columns is not None:
-        _fetch_columns(lake, path, target, columns)
-    elif not lake.store.download(path, target):
-        raise FileNotFoundError(path)
-    return target
+        return target
+
+    def _pinned(self, local: Path) -> Path:
+        handle = self.held.enter_context(local.open("rb"))
+        pinned = Path(f"/proc/{os.getpid()}/fd/{handle.fileno()}")
+        return pinned if pinned.exists() else local
+
+    def _fetch_columns(self, path: str, target: Path, columns: Sequence[str]) -> None:
+        before = self._version(path)
+        try:
+            with self.lake.store.open(path) as remote:
+                _copy_columns(remote, target, columns)
+        except OSError:
+            if self._version(path) == before:
+                raise
+        if self._version(path) != before:
+            raise FileNotFoundError(f"{path} changed while it was read")
+
+    def _version(self, path: str) -> str | None:
+        found = self.lake.store.tail(path, 1)
+        return found.version if found else None
 
 
-def _fetch_columns(lake: Lake, path: str, target: Path, columns: Sequence[str]) -> None:
+def _copy_columns(remote: Any, target: Path, columns: Sequence[str]) -> None:
     import pyarrow.parquet as pq
 
-    with lake.store.open(path) as remote:
-        source = pq.ParquetFile(_Reader(remote))
-        present = [name for name in columns if name in source.schema_arrow.names]
-        schema = source.schema_arrow
-        wanted = schema.empty_table().select(present).schema
-        with pq.ParquetWriter(target, wanted, compression="zstd") as writer:
-            for batch in source.iter_batches(columns=present):
-                writer.write_batch(batch)
+    source = pq.ParquetFile(_Reader(remote))
+    present = [name for name in columns if name in source.schema_arrow.names]
+    wanted = source.schema_arrow.empty_table().select(present).schema
+    with pq.ParquetWriter(target, wanted, compression="zstd") as writer:
+        for batch in source.iter_batches(columns=present):
+            writer.write_batch(batch)
 
 
 class _Reader(io.RawIOBase):
