@@ -53,16 +53,6 @@ def _stored(schedule: Schedule) -> Schedule:
     )
 
 
-@given(st.lists(schedules, max_size=4), st.randoms())
-def test_schedules_in_any_order_are_the_same(wanted: list[Schedule], random: object) -> None:
-    """What the server made of the file's schedules is no change, whatever its order."""
-    stored = [_stored(each) for each in wanted]
-    random.shuffle(stored)  # type: ignore[attr-defined]
-    deployment = replace(ORDERS, schedules=tuple(wanted))
-    plan = make_plan([deployment], _server(replace(deployment, schedules=tuple(stored))))
-    assert plan.of("unchanged") == plan.steps
-
-
 @given(st.lists(schedules, max_size=3), st.lists(schedules, max_size=3))
 def test_after_an_update_nothing_is_left_to_do(
     before: list[Schedule], after: list[Schedule]
