@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from duckherd.cli.connection import Connection, connect
 from duckherd.cli.ending import Exit
-from duckherd.cli.herd import project_of
+from duckherd.cli.herd import pools_of, project_of
 from duckherd.cli.output import Field, Output, Row, emit
 from duckherd.cli.project import PROJECT_FILE, File
 from duckherd.cli.units import duration
@@ -103,7 +103,9 @@ def _prefect(project: Project | None) -> list[Row]:
         with connect("duckherd debug") as connection:
             rows.append(_tried("api", connection.api.url, lambda: _test_api(connection)))
             if connection.private is None and rows[0]["result"] == "ok":
-                rows += [_tried("work pool", n, _pool_test(connection, n)) for n in _pools(project)]
+                rows += [
+                    _tried("work pool", n, _pool_test(connection, n)) for n in pools_of(project)
+                ]
     except DuckherdError as error:
         rows.append(_failed("api", "Prefect", error))
     return rows
@@ -114,11 +116,6 @@ def _test_api(connection: Connection) -> str:
     version = connection.api.get("admin/version")
     where = "a private server, only for this command" if connection.private else "answers"
     return f"Prefect {version}, {where}"
-
-
-def _pools(project: Project | None) -> list[str]:
-    pools = [each.config.work_pool for each in project.tables] if project else []
-    return sorted({str(pool.name) for pool in pools if pool is not None and pool.name})
 
 
 def _pool_test(connection: Connection, name: str) -> Callable[[], str]:

@@ -94,6 +94,12 @@ def project_of(file: Path) -> Project | None:
     return load(file) if file.exists() else None
 
 
+def pools_of(project: Project | None) -> list[str]:
+    """Work pools of the project's tables."""
+    pools = [each.config.work_pool for each in project.tables] if project else []
+    return sorted({str(pool.name) for pool in pools if pool is not None and pool.name})
+
+
 def read_herd(connection: Connection, project: Project | None, *, last: bool) -> Herd:
     """The project's deployments on the server, all of the herd without a project.
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from cyclopts import Parameter
 
 from duckherd.api.client import Api
 from duckherd.api.settings import ApiSettings, load_settings, prefect_home
 from duckherd.cli.connection import Connection, local_server_settings, local_settings
+from duckherd.cli.herd import pools_of, project_of
 from duckherd.cli.output import message
+from duckherd.cli.project import PROJECT_FILE, File
 from duckherd.errors import ApiUnreachable
 from duckherd.server.local import local_server
 from duckherd.server.process import Guarded
@@ -19,7 +24,13 @@ from duckherd.server.worker import local_worker
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def up(*, port: int = 4200, pool: str = "herd", limit: int | None = None) -> None:
+def up(
+    *,
+    port: int = 4200,
+    pool: Annotated[list[str] | None, Parameter(negative=())] = None,
+    limit: int | None = None,
+    file: File = PROJECT_FILE,
+) -> None:
     """Start a local Prefect server, work pool and worker.
 
     One terminal holds all three; Ctrl-C stops all that was started. The server keeps its
@@ -28,14 +39,20 @@ def up(*, port: int = 4200, pool: str = "herd", limit: int | None = None) -> Non
 
     Args:
         port: Port of the server on this machine.
-        pool: Work pool to make and to poll.
+        pool: Work pool to make and to poll, may be repeated; those of the project file
+            unless given, herd without a file.
         limit: Most flow runs at a time; twice the number of processors unless given.
     """
-    with _server(port) as connection:
-        message(f"Starting a worker for work pool {pool} ...")
-        with local_worker(connection.api, pool, connection.home, limit=limit) as worker:
-            _tell(connection, pool, worker)
-            _hold([worker] + ([connection.private.process] if connection.private else []))
+    pools = tuple(pool or pools_of(project_of(file)) or ["herd"])
+    with _server(port) as connection, ExitStack() as stack:
+        workers = [_start(connection, name, limit, stack) for name in pools]
+        _tell(connection, pools, workers)
+        _hold(workers + ([connection.private.process] if connection.private else []))
+
+
+def _start(connection: Connection, pool: str, limit: int | None, stack: ExitStack) -> Guarded:
+    message(f"Starting a worker for work pool {pool} ...")
+    return stack.enter_context(local_worker(connection.api, pool, connection.home, limit=limit))
 
 
 @contextmanager
@@ -70,13 +87,14 @@ def _is_here(url: str, port: int) -> bool:
     return parts.hostname in _LOOPBACK and parts.port == port and parts.scheme == "http"
 
 
-def _tell(connection: Connection, pool: str, worker: Guarded) -> None:
+def _tell(connection: Connection, pools: Sequence[str], workers: Sequence[Guarded]) -> None:
     message()
     message(f"  Prefect UI   {connection.api.ui_url}")
-    message(f"  Work pool    {pool}")
-    logs = [worker.log] + ([connection.private.process.log] if connection.private else [])
-    for log in logs:
-        message(f"  Log          {log}")
+    for pool, worker in zip(pools, workers, strict=True):
+        message(f"  Work pool    {pool}")
+        message(f"  Worker log   {worker.log}")
+    if connection.private:
+        message(f"  Server log   {connection.private.process.log}")
     message()
     if connection.private:
         message("duckherd finds this server by itself. Prefect's own commands need:")
