@@ -152,7 +152,7 @@ def test_actions_need_the_token_of_the_page(live, simulated, open_page):
             assert api.get(f"/deployments/{table.id}")["paused"]
             # The open page follows the herd: its button turns by itself.
             page.get_by_role("button", name="Resume").click()
-            page.get_by_text("Resumed.").wait_for()
+            page.get_by_text("Resumed.", exact=True).wait_for()
             assert not api.get(f"/deployments/{table.id}")["paused"]
 
 
