@@ -163,18 +163,34 @@ def _pairs(
     wanted: Sequence[Schedule], there: Sequence[Schedule]
 ) -> list[tuple[Schedule, Schedule | None]]:
     """Each wanted schedule with the server's: the one that means the same, else by order."""
-    left = list(there)
-    found: list[Schedule | None] = []
-    for each in wanted:
-        match = next((old for old in left if each.same_as(old)), None)
-        found.append(match)
-        if match is not None:
-            left.remove(match)
-    rest = iter(left)
+    matched = {place: number for number, place in _matching(wanted, there).items()}
+    rest = iter([old for number, old in enumerate(there) if number not in matched.values()])
     return [
-        (each, old if old is not None else next(rest, None))
-        for each, old in zip(wanted, found, strict=True)
+        (each, there[matched[place]] if place in matched else next(rest, None))
+        for place, each in enumerate(wanted)
     ]
+
+
+def _matching(wanted: Sequence[Schedule], there: Sequence[Schedule]) -> dict[int, int]:
+    """Place in `there` -> place in `wanted`, as many as mean the same (Kuhn's algorithm).
+
+    What the file leaves open matches several, so the first that fits may be another's.
+    """
+    taken: dict[int, int] = {}
+
+    def place(number: int, seen: set[int]) -> bool:
+        for at, old in enumerate(there):
+            if at in seen or not wanted[number].same_as(old):
+                continue
+            seen.add(at)
+            if at not in taken or place(taken[at], seen):
+                taken[at] = number
+                return True
+        return False
+
+    for number in range(len(wanted)):
+        place(number, set())
+    return taken
 
 
 def _orphaned(
