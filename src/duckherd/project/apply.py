@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
 from duckherd.api import Api
+from duckherd.api.work_pools import ensure_work_pool
 from duckherd.errors import ApiError, ProjectError
 from duckherd.project.plan import Plan, Step
 from duckherd.project.server import Existing
@@ -74,7 +75,7 @@ def require_pools(plan: Plan) -> None:
 def create_pools(plan: Plan, api: Api, kind: str) -> Plan:
     """Create the work pools a plan misses, of that type; the plan without them. Raises ApiError."""
     for name in plan.missing_pools:
-        api.post("work_pools/", {"name": name, "type": kind})
+        ensure_work_pool(api, name, kind)
     return replace(plan, missing_pools=())
 
 
