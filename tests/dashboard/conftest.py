@@ -14,9 +14,11 @@ import servers
 from duckherd.dashboard.app import Access, create
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread: it must end with the module, or
+# every later test that calls asyncio.run would fail.
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium of this session."""
+    """A headless Chromium of this module."""
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("browser tests skipped: apt-get install chromium")
