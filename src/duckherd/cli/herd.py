@@ -37,6 +37,15 @@ class Herd:
     missing: tuple[str, ...] = ()
     last: Mapping[str, Run] = field(default_factory=lambda: MappingProxyType({}))
 
+    def of(self, project: Project | None) -> Herd:
+        """The part of it that the project has; all of it without a project."""
+        if project is None:
+            return self
+        names = {entry.name for entry in project.tables}
+        kept = tuple(each for each in self.deployments if each.name in names)
+        missing = tuple(sorted(names - {each.name for each in kept}))
+        return Herd(kept, missing, self.last)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -110,14 +119,11 @@ def read_herd(connection: Connection, project: Project | None, *, last: bool) ->
     """
     # A private server has another address each time, and is quick enough without memory.
     home = connection.home if connection.private is None else None
-    found = read_deployments(connection.api, home)
-    missing: tuple[str, ...] = ()
-    if project is not None:
-        names = {entry.name for entry in project.tables}
-        found = tuple(each for each in found if each.name in names)
-        missing = tuple(sorted(names - {each.name for each in found}))
-    runs = read_last_runs(connection.api, [each.id for each in found]) if last else {}
-    return Herd(found, missing, runs)
+    herd = Herd(read_deployments(connection.api, home)).of(project)
+    if not last:
+        return herd
+    runs = read_last_runs(connection.api, [each.id for each in herd.deployments])
+    return replace(herd, last=runs)
 
 
 def choose(herd: Herd, include: Sequence[str], exclude: Sequence[str]) -> list[TableDeployment]:

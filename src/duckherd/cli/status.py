@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
@@ -12,7 +14,7 @@ from cyclopts import Parameter
 
 from duckherd.api.client import Api
 from duckherd.api.work_pools import online_workers, read_work_pool
-from duckherd.cli.connection import connect
+from duckherd.cli.connection import Connection, connect
 from duckherd.cli.ending import Exit
 from duckherd.cli.herd import Herd, choose, project_of, read_herd
 from duckherd.cli.output import Field, Output, Row, emit, message
@@ -61,7 +63,7 @@ def status(
         all_: List the tables that are well too.
     """
     with connect("duckherd status") as connection:
-        herd = read_herd(connection, project_of(file), last=True)
+        herd = _read(connection, file)
         chosen = choose(herd, select, exclude or ())
         rows = sorted(
             (_row(connection.api, herd, each) for each in chosen),
@@ -76,6 +78,13 @@ def status(
         if connection.private is None:
             _tell_pools(connection.api, chosen, rows)
     return Exit.FAILED if any(row["result"] in {"failed", "crashed"} for row in rows) else Exit.GOOD
+
+
+def _read(connection: Connection, file: Path) -> Herd:
+    """The project's herd; a large file is parsed while the server answers."""
+    with ThreadPoolExecutor(1) as pool:
+        project = pool.submit(project_of, file)
+        return read_herd(connection, None, last=True).of(project.result())
 
 
 def _row(api: Api, herd: Herd, deployment: TableDeployment) -> Row:
