@@ -130,11 +130,11 @@ def refresh(api: object, store: Store) -> None:
 
 def choose(judged: Judged, select: Sequence[str], exclude: Sequence[str] | None) -> Judged:
     """The selected tables. Raises SelectionError."""
+    if not select and not exclude:
+        return judged
     from duckherd.project.selection import select as pick
     from duckherd.report.judged import lookups
 
-    if not select and not exclude:
-        return judged
     tables = pick(judged.tables, select, exclude or (), lookups(judged))  # type: ignore[arg-type]
     return judged.only(tables)
 

@@ -18,6 +18,9 @@ from duckherd.history.rows import DEPLOYMENT, RUN, VERSION, Row
 if TYPE_CHECKING:
     import duckdb
 
+Value = str | int | float | Sequence[str]
+"""What a query may be asked with."""
+
 FORMAT = 1
 """Grows when the tables change; a file of another format is made anew."""
 
@@ -97,11 +100,14 @@ class Store:
 
     def set(self, key: str, value: str) -> None:
         """Remember a value."""
-        self.db.execute("insert or replace into meta values (?, ?)", [key, value])
+        self.query("insert or replace into meta values (?, ?)", key, value)
 
-    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        return self.db.execute(sql, list(values) or None).fetchall()
+    def query(self, sql: str, *values: Value) -> list[tuple[Any, ...]]:
+        """All rows of a query; each `?` of it stands for a value."""
+        parts = sql.split("?")
+        literals = [*map(_literal, values), ""]
+        whole = "".join(part + value for part, value in zip(parts, literals, strict=True))
+        return self.db.execute(whole).fetchall()
 
     def upsert_runs(self, rows: Sequence[Row]) -> bool:
         """Put runs in, replacing those of the same id, in one transaction.
@@ -151,6 +157,17 @@ class Store:
             f"(select unnest(from_json_strict(?, '{shape}'), recursive := true))",
             [json.dumps(rows)],
         )
+
+
+def _literal(value: Value) -> str:
+    """The value in SQL. Binding it would make DuckDB import pandas where that is installed."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, float):
+        return f"{value!r}::double"
+    if isinstance(value, int):
+        return repr(value)
+    return "[" + ", ".join(map(_literal, value)) + "]"
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,7 +11,6 @@ from html import escape
 from duckherd.history import figures
 from duckherd.history.figures import RunFacts
 from duckherd.history.store import Store
-from duckherd.project.selection import quote
 from duckherd.report import sections
 from duckherd.report.judged import Judged, risk
 from duckherd.sla.model import Outcome, Slot
@@ -110,15 +110,17 @@ def rerun(judged: Judged, missed: Iterable[Slot]) -> tuple[str, ...]:
             if slot.published is None and not newest[slot.table].outcome.is_good
         }
     )
-    if not names:
-        return ()
-    return ("duckherd run " + " ".join(_shell(quote(name)) for name in names),)
+    return (f"duckherd run {' '.join(map(_word, names))}",) if names else ()
 
 
-def _shell(word: str) -> str:
-    if re.fullmatch(r"[\w.:/@%+=-]+", word):
-        return word
-    return "'" + word.replace("'", "'\"'\"'") + "'"
+def _word(name: str) -> str:
+    """The name as a selection, as a shell takes it."""
+    if re.fullmatch(r"[\w.-]+", name):
+        return name
+    # Imported for odd names only: the package reads prefect.yaml, which takes a while.
+    from duckherd.project.selection import quote
+
+    return shlex.quote(quote(name))
 
 
 def _clock(moment: float) -> str:

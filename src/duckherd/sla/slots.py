@@ -190,6 +190,10 @@ def next_wall_clock(moment: Instant, clock: str, zone: str) -> Instant:
 def _judge(timeline: Timeline, due: Due, following: Instant, index: _Runs, now: Instant) -> Slot:
     deadline = due.deadline if due.deadline is not None else following
     own = [run for run in index.scheduled.get(due.time, ()) if not run.backfill]
+    if len(own) == 1 and _plainly_good(own[0], due, deadline, index):
+        (only,) = own
+        good = Outcome.GOOD
+        return Slot(timeline.name, due.time, deadline, due.day, good, only.id, only.published, 1)
     attempts = _attempts(due, following, own, index)
     in_time = _served(due, deadline, own, index)
     outcome, run, reason = _verdict(timeline, due, deadline, attempts, in_time, index, now)
@@ -204,6 +208,18 @@ def _judge(timeline: Timeline, due: Due, following: Instant, index: _Runs, now: 
         published=published,
         attempts=sum(run.attempts or 1 for run in attempts),
         reason=reason,
+    )
+
+
+def _plainly_good(run: Run, due: Due, deadline: Instant, index: _Runs) -> bool:
+    """The usual slot, which needs no weighing: its own run, once, in time, and no other about."""
+    return (
+        run.attempts == 1
+        and run.published is not None
+        and run.published <= deadline
+        and not index.manual
+        and (due.objective is None or due.objective.freshness is None)
+        and len(index.started_in(due.time, run.published)) == 1
     )
 
 
