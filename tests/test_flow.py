@@ -351,27 +351,45 @@ def test_failed_publish_is_retried_without_reading_again(
 
 
 def test_connections_to_a_source_are_bounded_by_a_global_limit(
-    postgres_url: str, tmp_path: Path
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run creates its source's limit where none exists and leaves no slot occupied."""
+    """A read holds as many of its source's slots as it may open connections, and frees them.
+
+    The limit follows `max_connections`, also after the first run.
+    """
     import psycopg
 
+    import duckherd.flow as module
     from duckherd.source_limit import limit_name
 
     with psycopg.connect(postgres_url) as db:
         db.execute("create table t (id int)")
-    run = _run(
-        table="public.t",
-        source=postgres_url,
-        lake=str(tmp_path / "lake"),
-        limits={"max_connections": 3},
-    )
-    assert run.state_name == "Completed", run.state
     name = limit_name(postgres_url)
     assert name is not None
-    with get_client(sync_client=True) as client:
-        limit = client.read_global_concurrency_limit_by_name(name)
-    assert (limit.limit, limit.active_slots) == (3, 0)
+
+    def slots() -> tuple[int, int]:
+        with get_client(sync_client=True) as client:
+            limit = client.read_global_concurrency_limit_by_name(name)
+        return limit.limit, limit.active_slots
+
+    while_reading = []
+    real = module.dialect_for
+
+    def watched(source: Any) -> Any:
+        while_reading.append(slots())
+        return real(source)
+
+    monkeypatch.setattr(module, "dialect_for", watched)
+    for most in (3, 5):
+        run = _run(
+            table="public.t",
+            source=postgres_url,
+            lake=str(tmp_path / "lake"),
+            limits={"max_connections": most, "connections_per_table": 2},
+        )
+        assert run.state_name == "Completed", run.state
+        assert slots() == (most, 0)
+    assert while_reading == [(3, 2), (5, 2)]
 
 
 def test_state_in_the_lake_names_the_run(shop: Path, tmp_path: Path) -> None:

@@ -349,19 +349,19 @@ def _source_slots(parameters: IngestParameters, connections: int) -> Iterator[No
         yield
 
 
-_limits_seen: set[str] = set()
+_limits_known: dict[str, int] = {}
 
 
 def _ensure_limit(name: str, slots: int) -> None:
-    """Create the limit where `duckherd apply` did not; asked once a process."""
-    if name in _limits_seen:
+    """Make the limit what the table's parameters say; the server is asked once a process and value.
+
+    Where tables of one source disagree, the one that runs last decides.
+    """
+    if _limits_known.get(name) == slots:
         return
     with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(name)
-        except ObjectNotFound:
-            client.upsert_global_concurrency_limit_by_name(name, slots)
-    _limits_seen.add(name)
+        client.upsert_global_concurrency_limit_by_name(name, slots)
+    _limits_known[name] = slots
 
 
 @contextmanager

@@ -10,7 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from dashboard.conftest import served
+from duckherd.dashboard.actions import cancel
 from duckherd.dashboard.snapshot import Live
+from duckherd.sla.model import Run
 from simulator import database
 from simulator.world import SimRun
 
@@ -156,7 +158,7 @@ def test_actions_need_the_token_of_the_page(live, simulated, open_page):
             assert not api.get(f"/deployments/{table.id}")["paused"]
 
 
-def test_a_run_can_be_created_and_cancelled(live, simulated, clock, open_page):
+def test_a_run_can_be_created(live, simulated, clock, open_page):
     """Through Prefect's API, with its own states."""
     table = next(t for t in simulated.world.tables if not t.removed and not t.paused)
     with served(live, actions=True) as url, simulated.api() as api:
@@ -169,6 +171,25 @@ def test_a_run_can_be_created_and_cancelled(live, simulated, clock, open_page):
         (run,) = api.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
         assert (run["state_type"], run["deployment_id"]) == ("SCHEDULED", str(table.id))
         api.delete(f"/flow_runs/{run['id']}")
+
+
+def test_cancelling_asks_what_runs_and_ends_what_waits(simulated):
+    """A run under way becomes Cancelling, one that never started Cancelled, an ended one stays."""
+    table = next(t for t in simulated.world.tables if not t.removed and not t.paused)
+    with simulated.api() as api:
+        made = {}
+        for state in ("SCHEDULED", "RUNNING", "COMPLETED"):
+            body = {"state": {"type": "SCHEDULED"}}
+            made[state] = api.post(f"/deployments/{table.id}/create_flow_run", body)["id"]
+            if state != "SCHEDULED":
+                change = {"state": {"type": state}, "force": True}
+                api.post(f"/flow_runs/{made[state]}/set_state", change)
+        runs = [Run(id_, state, attempts=state != "SCHEDULED") for state, id_ in made.items()]
+        assert cancel(api, None, runs) == "Cancelled 2 flow runs."
+        after = {state: api.get(f"/flow_runs/{id_}")["state_type"] for state, id_ in made.items()}
+        for id_ in made.values():
+            api.delete(f"/flow_runs/{id_}")
+    assert after == {"SCHEDULED": "CANCELLED", "RUNNING": "CANCELLING", "COMPLETED": "COMPLETED"}
 
 
 def test_it_asks_for_the_prefect_apis_password(live):

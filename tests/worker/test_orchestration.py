@@ -113,24 +113,22 @@ def test_global_concurrency_limit(herd: Herd) -> None:
 def test_work_queue_limit_and_priority(herd: Herd) -> None:
     """A queue's limit holds; the queue with the higher priority is served first."""
     for name, priority in (("urgent", 1), ("idle", 9)):
-        herd.ask(
-            "POST",
-            f"/work_pools/{herd.pool}/queues",
-            {"name": name, "priority": priority, "concurrency_limit": 1, "is_paused": True},
-        )
-    first, last = (
-        herd.deploy("warm_flows.takes", work_queue_name=name) for name in ("urgent", "idle")
-    )
-    herd.ask("PATCH", f"/work_pools/{herd.pool}", {"concurrency_limit": 1})
-    outs = {deployment: herd.file() for deployment in (last, first)}
-    runs = [herd.start(deployment, out=str(out)) for deployment, out in outs.items()]
-    for name in ("urgent", "idle"):
-        herd.ask("PATCH", f"/work_pools/{herd.pool}/queues/{name}", {"is_paused": False})
+        body = {"name": name, "priority": priority, "concurrency_limit": 1}
+        herd.ask("POST", f"/work_pools/{herd.pool}/queues", body)
+    deployments = {
+        name: herd.deploy("warm_flows.takes", work_queue_name=name) for name in ("urgent", "idle")
+    }
+    # One poll must see all of them: the less urgent ones are created first and would win else.
+    herd.ask("PATCH", f"/work_pools/{herd.pool}", {"is_paused": True, "concurrency_limit": 1})
+    outs = [(name, herd.file()) for name in ("idle", "idle", "urgent", "urgent")]
+    runs = [herd.start(deployments[name], out=str(out)) for name, out in outs]
+    herd.ask("PATCH", f"/work_pools/{herd.pool}", {"is_paused": False})
     for run in runs:
         assert herd.wait(run)["state_name"] == "Completed"
     herd.ask("PATCH", f"/work_pools/{herd.pool}", {"concurrency_limit": None})
-    early, late = (json.loads(outs[one].read_text()) for one in (first, last))
-    assert early[1] <= late[0] or late[1] <= early[0]
+    times = sorted((*json.loads(out.read_text()), name) for name, out in outs)
+    assert [name for *_, name in times] == ["urgent", "urgent", "idle", "idle"]
+    assert all(one[1] <= other[0] for one, other in pairwise(times))
 
 
 def test_a_changed_deployment_is_noticed(herd: Herd) -> None:
