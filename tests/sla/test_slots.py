@@ -139,6 +139,17 @@ def test_paused_slots_are_excluded_and_listed():
     assert found[2].reason == "paused"
 
 
+def test_a_paused_slot_counts_when_something_ran_for_it():
+    """Paused all week; run by hand on Monday (published) and Tuesday (failed), not on Wednesday."""
+    paused = timeline(Version(at("2025-01-01T00:00"), (NIGHTLY,), paused=True, objective=SIX))
+    runs = [
+        run(start=MON + HOUR, published=MON + 2 * HOUR),
+        run(start=TUE + HOUR, state="FAILED"),
+    ]
+    found = judged(paused, runs, *WEEK)
+    assert outcomes(found) == ["good", "failed", "excluded"]
+
+
 def test_a_failure_before_the_pause_still_counts():
     """Pausing after a failure does not undo it."""
     version = Version(at("2025-01-01T00:00"), (NIGHTLY,), objective=SIX)
