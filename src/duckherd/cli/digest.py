@@ -26,7 +26,7 @@ def digest(
     """Tell the night in one message.
 
     To have it sent every morning, deploy the flow `duckherd.report.send.send_digest` with
-    the name of any Prefect notification block. See docs/on-call.md.
+    the name of any Prefect notification block. See docs/report.md.
     """
     from duckherd.report.digest import FORMATS
     from duckherd.report.digest import digest as tell
