@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,22 +59,25 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
 
 def live_through(it: Simulated) -> None:
     """Pause, resume and remove at their times, with a fetch before and after each."""
-    events = []
-    for table in it.world.tables:
-        if table.paused:
-            events.append((table.paused[0], table, "pause"))
-            events.append((table.paused[1], table, "resume"))
-        if table.removed:
-            events.append((table.removed, table, "remove"))
     with it.api() as api:
-        for moment, table, event in sorted(events, key=lambda each: each[0]):
+        for moment, changes in sorted(_changes(it).items()):
             with Store(it.cache) as store:
                 fetch(api, store, moment - timedelta(minutes=1))
-            if event == "remove":
-                database.remove(it.database, table.id)
-            else:
-                database.pause(it.database, table.id, moment, paused=event == "pause")
+            for change in changes:
+                change()
             with Store(it.cache) as store:
                 fetch(api, store, moment)
         with Store(it.cache) as store:
             fetch(api, store, it.world.now)
+
+
+def _changes(it: Simulated) -> dict[datetime, list[Callable[[], None]]]:
+    """Moment -> what happens to the server then."""
+    found: dict[datetime, list[Callable[[], None]]] = defaultdict(list)
+    for table in it.world.tables:
+        for moment, paused in zip(table.paused or (), (True, False), strict=False):
+            change = partial(database.pause, it.database, table.id, moment, paused=paused)
+            found[moment].append(change)
+        if table.removed:
+            found[table.removed].append(partial(database.remove, it.database, table.id))
+    return found
