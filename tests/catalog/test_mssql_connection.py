@@ -109,6 +109,12 @@ def test_a_password_in_a_drivers_message_is_withheld():
     assert "p@ss" not in str(error)
 
 
+def test_a_driver_without_its_libraries_says_what_to_install():
+    """The driver's own message names no library."""
+    error = connect_error(Source.parse(URL), ValueError("Failed to load the driver. Please read"))
+    assert "libltdl7" in (error.hint or "")
+
+
 def test_utf8_needs_2019():
     """Azure has no version that tells; Babelfish has no UTF-8 collations."""
 

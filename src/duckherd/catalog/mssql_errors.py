@@ -123,6 +123,11 @@ def connect_error(source: Source, error: Exception) -> SourceError:
             f"{source} presents a certificate that is not trusted: {text}",
             hint="install its authority, or choose ?trust_server_certificate=yes in the URL",
         )
+    if text.startswith("Failed to load the driver"):
+        return SourceError(
+            "Microsoft's driver for SQL Server misses libraries of the system",
+            hint="apt-get install libkrb5-3 libgssapi-krb5-2 libltdl7, or their like elsewhere",
+        )
     if text.startswith("Invalid value specified"):
         return SourceError(f"{source} cannot be opened: {text}", hint="fix the URL's options")
     kind = classify(None, getattr(error, "driver_error", ""), text)
