@@ -172,6 +172,29 @@ def test_failed_check_leaves_the_lake_byte_for_byte(shop: Path, lake: str) -> No
     assert _objects(lake) == before
 
 
+def test_rows_are_held_against_the_sources_own_count(shop: Path, tmp_path: Path) -> None:
+    """`row_count: {source: true}` counts what the run reads: the slice, under `where`."""
+    good: dict[str, Any] = {
+        "table": "main.orders", "source": f"sqlite:///{shop}", "lake": str(tmp_path / "lake"),
+        "mode": "append", "cursor": "id", "where": "id <> 2",
+        "checks": [{"row_count": {"source": True}}],
+    }  # fmt: skip
+    for read in (2, 1):
+        run = _run(**good)
+        assert (run.state_name, run.labels["duckherd.rows"]) == ("Completed", read)
+        assert f"{read} rows of the source's {read}" in _artifact(run)
+        with sqlite3.connect(shop) as db:
+            db.execute("insert or ignore into orders values (4, 'new', 4.5)")
+
+
+def _artifact(run: FlowRun) -> str:
+    """The text of the artifact a run left."""
+    wanted = {"artifacts": {"flow_run_id": {"any_": [str(run.id)]}}}
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/artifacts/filter", json=wanted).json()
+    return str(found[0]["data"])
+
+
 def test_failed_check_raises_where_the_flow_is_called_as_a_function(
     shop: Path, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ from duckherd import source_limit
 from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.source import Source
 from duckherd.checks import drift, run_checks
+from duckherd.checks.compile import needs_source_count
 from duckherd.checks.engine import Resources
 from duckherd.checks.events import check_failed_event
 from duckherd.checks.markdown import verdicts_markdown
@@ -171,7 +172,13 @@ def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableS
         with _source_slots(parameters, request.max_connections):
             found = dialect_for(source).extract(request)
             if parameters.deletes == "compare_keys":
-                keys = replace(request, spool=spool.empty(spool.keys), window=None, keys_only=True)
+                keys = replace(
+                    request,
+                    spool=spool.empty(spool.keys),
+                    window=None,
+                    keys_only=True,
+                    count_rows=False,
+                )
                 dialect_for(source).extract(keys)
         spool.finish(found, before)
         return found, before
@@ -187,6 +194,7 @@ def check(
             table=parameters.table,
             now=extract.read_at,
             history=before.history,
+            source_rows=extract.source_rows,
             masked=frozenset(column.name for column in extract.columns if column.masked),
             lake=resolve_url(parameters.lake),
             key=_lake_key(parameters, extract),
@@ -223,6 +231,7 @@ def _request(
         slice_bytes=limits.slice_bytes,
         statement_timeout=_seconds(limits.statement_timeout),
         lock_timeout=_seconds(limits.lock_timeout),
+        count_rows=needs_source_count(parameters.checks),
     )
 
 

@@ -65,3 +65,11 @@ def test_catalog_window_and_errors(url: str, read: Any) -> None:
         read(url, "s.nope")
     with pytest.raises(SourceError, match="there is no file"):
         read("duckdb:////no/such.duckdb", "s.t")
+
+
+def test_the_file_counts_the_rows_of_the_read(url: str, read: Any) -> None:
+    """Under the same condition and window, and only when asked."""
+    assert read(url, "s.t").source_rows is None
+    assert read(url, "s.t", count_rows=True).source_rows == 2
+    assert read(url, "s.t", count_rows=True, where="id = 2").source_rows == 1
+    assert read(url, "s.t", count_rows=True, window=Window("id", lower="2")).source_rows == 0

@@ -462,3 +462,15 @@ def test_the_password_is_nowhere(database: Live, tmp_path):
         database.read("secretless", tmp_path, where="nosuch = 1")
     assert password not in repr(caught.value.__dict__)
     assert Source.parse(f"mssql://u:{'s3cret'}@h/d").password == "s3cret"
+
+
+def test_the_server_counts_the_rows_of_the_read(database: Live, tmp_path):
+    """Under the same condition and window, and only when asked."""
+    full = database.table("counted", "id int")
+    database.run(f"INSERT INTO {full} VALUES (1), (2), (3), (4), (NULL)")
+    assert database.read("counted", tmp_path)[0].source_rows is None
+    assert database.read("counted", tmp_path, count_rows=True)[0].source_rows == 5
+    found, arrived = database.read(
+        "counted", tmp_path, count_rows=True, where="id < 4 -- and", window=Window("id", lower="1")
+    )
+    assert (found.source_rows, len(arrived)) == (2, 2)

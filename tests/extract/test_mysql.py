@@ -11,10 +11,14 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 import pytest
+from pydantic import TypeAdapter
 
 from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.model import TableName
 from duckherd.catalog.source import Source
+from duckherd.checks import run_checks
+from duckherd.checks.model import Context
+from duckherd.checks.vocabulary import Check
 from duckherd.errors import (
     SourceBusy,
     SourceDenied,
@@ -23,7 +27,7 @@ from duckherd.errors import (
     TableNotFound,
     ValueNotCarried,
 )
-from duckherd.extract import retry
+from duckherd.extract import parquet, retry
 from duckherd.extract.model import Window
 from extract_results import rows, types
 
@@ -295,3 +299,40 @@ def test_a_killed_connection_leaves_nothing_half_done(
         thread.join()
     extract = read(mariadb_url, f"{name}.t")
     assert rows(extract, "SELECT count(*), count(DISTINCT id) FROM spool") == [(50_000, 50_000)]
+
+
+def test_the_server_counts_the_rows_of_the_read(
+    db: Any, mariadb_url: str, name: str, read: Any
+) -> None:
+    """Under the same condition and window, and only when asked."""
+    db.execute("create table t (id int)")
+    db.execute("insert into t select seq from seq_1_to_10")
+    assert read(mariadb_url, f"{name}.t").source_rows is None
+    assert read(mariadb_url, f"{name}.t", count_rows=True).source_rows == 10
+    found = read(
+        mariadb_url, f"{name}.t", count_rows=True, where="id > 2", window=Window("id", lower="5")
+    )
+    assert (found.source_rows, found.rows) == (5, 5)
+
+
+def test_rows_that_come_between_count_and_read_fail_the_check_beyond_its_tolerance(
+    db: Any, mariadb_url: str, name: str, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server gives two statements two views, so `row_count: {source: true}` may fail."""
+    db.execute("create table t (id int)")
+    db.execute("insert into t select seq from seq_1_to_10")
+    original = parquet.write
+
+    def late(*given: Any, **named: Any) -> int:
+        db.execute("insert into t values (11)")
+        return original(*given, **named)
+
+    monkeypatch.setattr(parquet, "write", late)
+    extract = read(mariadb_url, f"{name}.t", count_rows=True)
+    assert (extract.source_rows, extract.rows) == (10, 11)
+    context = Context(f"{name}.t", extract.read_at, source_rows=extract.source_rows)
+    asked: list[dict[str, Any]] = [{"row_count": {"source": wanted}} for wanted in (True, "10%")]
+    checks = TypeAdapter(list[Check]).validate_python(asked)
+    exact, within = run_checks(extract.files, extract.columns, checks, context)
+    assert (exact.outcome, exact.observed) == ("fail", "11 rows of the source's 10")
+    assert within.outcome == "pass"

@@ -199,6 +199,7 @@ def test_a_window_is_fixed_in_the_readers_transaction(tmp_path, monkeypatch):
     assert "(NAME = 'x'\n) AND (\"ID\" > 10\n)" in asked[0]
     assert (edges.lower, edges.watermark) == ("7", "42")
     assert plan.query.endswith('WHERE (NAME = \'x\'\n) AND ("ID" > 7 AND "ID" <= 42\n)')
+    assert plan.count == f"SELECT COUNT(*) {plan.query[plan.query.index('FROM ') :]}"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from duckherd.errors import (
     SourceUnreachable,
     TableNotFound,
 )
-from duckherd.extract import retry, slices
+from duckherd.extract import parquet, retry, slices
 from duckherd.extract.model import Window
 from extract_results import rows, types
 
@@ -432,3 +432,34 @@ def test_a_table_name_may_hold_anything(
     extract = read(postgres_url, TableName(schema, table))
     assert [c.name for c in extract.columns] == [column]
     assert [str(value) for (value,) in rows(extract)] == ["1.5"]
+
+
+def test_the_server_counts_the_rows_of_the_read_in_the_same_snapshot(
+    db: psycopg.Connection[Any],
+    postgres_url: str,
+    read: Any,
+    many_slices: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under the same condition and window, whatever commits before the rows are read."""
+    big(db)
+    assert read(postgres_url, "public.big").source_rows is None
+    original = parquet.write
+
+    def written(*given: Any, **named: Any) -> int:
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("insert into big select max(id) + 1 from big on conflict do nothing")
+        return original(*given, **named)
+
+    monkeypatch.setattr(parquet, "write", written)
+    whole = read(postgres_url, "public.big", count_rows=True)
+    assert len(whole.files) > 1
+    assert (whole.source_rows, whole.rows) == (60_000, 60_000)
+    part = read(
+        postgres_url,
+        "public.big",
+        count_rows=True,
+        where="id % 2 = 0",
+        window=Window("id", lower="100", upper="200"),
+    )
+    assert (part.source_rows, part.rows) == (50, 50)

@@ -229,3 +229,13 @@ def test_wide_rows_come_in_batches_bounded_by_bytes(
     )
     assert read(url, "main.t").rows == 200
     assert all(size <= sqlite_batches.BATCH_BYTES for _, size in sizes[1:])
+
+
+def test_the_file_counts_the_rows_of_the_read(db: sqlite3.Connection, url: str, read: Any) -> None:
+    """Under the same condition and window, and only when asked."""
+    db.execute("CREATE TABLE t (id INT)")
+    db.executemany("INSERT INTO t VALUES (?)", [(i,) for i in range(10)])
+    assert read(url, "main.t").source_rows is None
+    assert read(url, "main.t", count_rows=True).source_rows == 10
+    found = read(url, "main.t", count_rows=True, where="id > 2", window=Window("id", lower="5"))
+    assert (found.source_rows, found.rows) == (4, 4)

@@ -96,7 +96,9 @@ def _extract(request: Request) -> Extract:
             only=request.key if request.keys_only else None,
         )
         ends = _bounds(connection, request, found[0])
-        sql = f"SELECT {select_list(columns, quoted)} FROM {_from(request, ends.condition)}"
+        source = _from(request, ends.condition)
+        sql = f"SELECT {select_list(columns, quoted)} FROM {source}"
+        counted = _counted(connection, source) if request.count_rows else None
         path = request.spool / "part-0000.parquet"
         try:
             rows = parquet.write(connection, columns, f"({sql})", path)
@@ -114,6 +116,7 @@ def _extract(request: Request) -> Extract:
             lower=ends.lower,
             watermark=ends.watermark,
             queries=[sql],
+            source_rows=counted,
         )
 
 
@@ -122,6 +125,11 @@ def _from(request: Request, condition: str | None) -> str:
     every = [f"({part})" for part in (request.where, condition) if part]
     where = f" WHERE {' AND '.join(every)}" if every else ""
     return f"{duck.SOURCE}.{quoted(name.schema)}.{quoted(name.name)}{where}"
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {source}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _bounds(connection: duckdb.DuckDBPyConnection, request: Request, table: Table) -> Bounds:

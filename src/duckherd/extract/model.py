@@ -52,6 +52,8 @@ class Request:
         statement_timeout, lock_timeout: seconds, None for the database's own.
         memory_limit: bytes the engine may use.
         keys_only: read only the key columns (used to find deleted rows).
+        count_rows: also let the source count the rows that are about to be read, in the same
+            view where the database gives several statements one.
     """
 
     source: Source
@@ -67,6 +69,7 @@ class Request:
     lock_timeout: float | None = None
     memory_limit: int = 256 * 1024 * 1024
     keys_only: bool = False
+    count_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Extract:
             window, or where the slice held no row and no bound is known.
         snapshot: how the view was kept consistent, e.g. `exported snapshot`, `single statement`.
         queries: the SELECT statements sent, without credentials, for the run's artifact.
+        source_rows: the source's own count of these rows; None where it was not asked.
     """
 
     files: tuple[Path, ...]
@@ -116,3 +120,4 @@ class Extract:
     watermark: str | None = None
     snapshot: str = "single statement"
     queries: tuple[str, ...] = ()
+    source_rows: int | None = None

@@ -21,7 +21,7 @@ from duckherd.catalog.mssql_errors import Deadlock, passes_by_itself
 from duckherd.catalog.source import Source
 from duckherd.errors import SourceBusy, SourceError, TableNotFound
 from duckherd.extract.model import Extract, Request
-from duckherd.extract.mssql_plan import Plan, measured, plan_of
+from duckherd.extract.mssql_plan import Plan, measured, plan_of, where
 from duckherd.extract.mssql_reader import read_slice
 from duckherd.extract.mssql_slices import boundaries, ranges, slice_count, slice_key
 from duckherd.extract.mssql_types import base_type
@@ -72,10 +72,11 @@ def _extract(request: Request) -> Extract:
         read_at = now()
         plan = measured(readers[0], plan)
         plan, bounds = _windowed(readers[0], plan, ceiling)
+        counted = _counted(readers[0], plan) if request.count_rows else None
         slices = _slices(readers[0], plan, len(readers))
         files = [request.spool / f"part-{n:04d}.parquet" for n in range(len(slices))]
         counts = _read(readers, plan, slices, files)
-    return _account(plan, files, sum(counts), read_at, bounds, how, slices)
+    return _account(plan, files, (sum(counts), counted), read_at, bounds, how, slices)
 
 
 @contextmanager
@@ -181,6 +182,12 @@ def _windowed(connection: Any, plan: Plan, ceiling: int | None) -> tuple[Plan, B
     return plan, bounds
 
 
+def _counted(connection: Any, plan: Plan) -> int:
+    """The server's own count of the rows of all slices."""
+    source = f"{catalog.quote_table(plan.table.name)}{where(*plan.conditions)}"
+    return int(rows(connection, f"SELECT COUNT_BIG(*) FROM {source}")[0][0])
+
+
 def _slices(connection: Any, plan: Plan, readers: int) -> tuple[str, ...]:
     """Conditions of the slices; one empty condition where there is one reader."""
     key = slice_key(plan.table)
@@ -212,7 +219,7 @@ def _read(
 def _account(
     plan: Plan,
     files: Sequence[Path],
-    count: int,
+    counts: tuple[int, int | None],
     read_at: str,
     bounds: Bounds,
     how: str,
@@ -225,10 +232,11 @@ def _account(
             engine,
             plan.columns,
             files,
-            rows=count,
+            rows=counts[0],
             read_at=read_at,
             lower=bounds.lower,
             watermark=bounds.watermark,
             snapshot=how,
             queries=[plan.query(condition) for condition in slices],
+            source_rows=counts[1],
         )

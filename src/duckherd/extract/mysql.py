@@ -98,6 +98,7 @@ def _extract(request: Request) -> Extract:
         read = Read(request, my.server(cursor), table, columns)
         ends = _bounds(cursor, read)
         sql = read.query(select_list(columns, quote), ends.condition)
+        counted = _counted(cursor, read, ends.condition) if request.count_rows else None
         path = request.spool / "part-0000.parquet"
         width = (table.bytes or 0) / max(table.rows or 1, 1)
         try:
@@ -122,6 +123,7 @@ def _extract(request: Request) -> Extract:
             lower=ends.lower,
             watermark=ends.watermark,
             queries=[sql],
+            source_rows=counted,
         )
 
 
@@ -136,6 +138,13 @@ def _described(cursor: duckdb.DuckDBPyConnection, request: Request) -> Table:
     raise TableNotFound(
         f"{request.source} has no table or view {name}", hint="see what there is: duckherd sync"
     )
+
+
+def _counted(cursor: duckdb.DuckDBPyConnection, read: Read, condition: str | None) -> int:
+    """The server's own count; a statement of its own, so its view is an earlier one."""
+    sql = read.query("COUNT(*) AS counted", condition)
+    row = cursor.execute(f"FROM {relation(sql)}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _bounds(cursor: duckdb.DuckDBPyConnection, read: Read) -> Bounds:

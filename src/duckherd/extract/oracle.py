@@ -75,11 +75,17 @@ class Plan:
     def query(self) -> str:
         """The SELECT of the read."""
         guards = f", {self._guard()} AS {quote(_GUARD)}" if self.guarded else ""
+        return f"SELECT {select_list(self.columns, quote)}{guards} {self._source}"
+
+    @property
+    def count(self) -> str:
+        """The SELECT that counts the rows of the read."""
+        return f"SELECT COUNT(*) {self._source}"
+
+    @property
+    def _source(self) -> str:
         where = " AND ".join(f"({condition}\n)" for condition in self.conditions)
-        return (
-            f"SELECT {select_list(self.columns, quote)}{guards} "
-            f"FROM {quote_table(self.table.name)}{f' WHERE {where}' if where else ''}"
-        )
+        return f"FROM {quote_table(self.table.name)}{f' WHERE {where}' if where else ''}"
 
     def _guard(self) -> str:
         cases = []
@@ -155,6 +161,7 @@ def _extract(request: Request) -> Extract:
         rows(connection, "SET TRANSACTION READ ONLY")
         read_at = now()
         plan, edges = windowed(connection, request, plan)
+        counted = int(rows(connection, plan.count)[0][0]) if request.count_rows else None
         path = request.spool / "part-0000.parquet"
         batches = _batches(connection, plan)
         first = next(batches)
@@ -175,6 +182,7 @@ def _extract(request: Request) -> Extract:
             watermark=edges.watermark,
             snapshot="read-only transaction",
             queries=[plan.query],
+            source_rows=counted,
         )
 
 

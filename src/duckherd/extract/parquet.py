@@ -103,6 +103,7 @@ def extract_of(
     watermark: str | None = None,
     snapshot: str = "single statement",
     queries: Sequence[str] = (),
+    source_rows: int | None = None,
 ) -> Extract:
     """The account of a finished read."""
     return Extract(
@@ -115,4 +116,5 @@ def extract_of(
         watermark=watermark,
         snapshot=snapshot,
         queries=tuple(queries),
+        source_rows=source_rows,
     )

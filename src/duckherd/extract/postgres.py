@@ -79,9 +79,16 @@ class Read:
 
     def query(self, condition: str | None = None) -> str:
         """The SELECT of one slice."""
+        return self._select(select_list(self.columns, quote), condition)
+
+    def count(self) -> str:
+        """The SELECT that counts the rows of all slices."""
+        return self._select("count(*) AS counted", None)
+
+    def _select(self, what: str, condition: str | None) -> str:
         name = self.request.table
         source = f"{quote(name.schema)}.{quote(name.name)}"
-        return f"SELECT {select_list(self.columns, quote)} FROM {source}{self.where(condition)}"
+        return f"SELECT {what} FROM {source}{self.where(condition)}"
 
 
 def _extract(request: Request) -> Extract:
@@ -91,6 +98,7 @@ def _extract(request: Request) -> Extract:
         first = _open(stack, request, None)
         read_at = parquet.now()
         read = _prepare(request, first)
+        counted = int(str(_value(first, read.count()))) if request.count_rows else None
         parts = plan(
             first,
             read.described,
@@ -117,6 +125,7 @@ def _extract(request: Request) -> Extract:
             if snapshot
             else "repeatable read",
             queries=[read.query(condition) for condition in parts.conditions[:1]],
+            source_rows=counted,
         )
 
 

@@ -77,7 +77,9 @@ def _extract(request: Request) -> Extract:
             only=request.key if request.keys_only else None,
         )
         ends = _bounds(connection, request, table, shapes)
-        sql = f"SELECT {select_list(columns, quote)} FROM {_from(request, ends.condition)}"
+        source = _from(request, ends.condition)
+        sql = f"SELECT {select_list(columns, quote)} FROM {source}"
+        counted = _counted(connection, source) if request.count_rows else None
         path = request.spool / "part-0000.parquet"
         batches = Batches(
             connection.execute(sql), table.name, columns, _arriving(columns, shapes, request)
@@ -96,6 +98,7 @@ def _extract(request: Request) -> Extract:
             lower=ends.lower,
             watermark=ends.watermark,
             queries=[sql],
+            source_rows=counted,
         )
 
 
@@ -113,6 +116,10 @@ def _from(request: Request, condition: str | None) -> str:
     every = [f"({part})" for part in (request.where, condition) if part]
     where = f" WHERE {' AND '.join(every)}" if every else ""
     return f"{quote(request.table.name)}{where}"
+
+
+def _counted(connection: sqlite3.Connection, source: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {source}").fetchone()[0])
 
 
 def _bounds(
