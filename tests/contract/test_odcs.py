@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,22 +116,21 @@ def test_import_gives_the_exported_checks(checks: str, lake: str, tmp_path: Path
     assert {json.dumps(item, sort_keys=True) for item in imported.checks} == by_text
 
 
-def _results(contract: dict[str, Any], cli: Path, tmp_path: Path) -> dict[str, str]:
-    """Rule -> what datacontract-cli says of it."""
+def _results(
+    contract: dict[str, Any], datacontract: Callable[..., Any], tmp_path: Path
+) -> tuple[int, dict[str, str]]:
+    """Exit code, and rule -> what datacontract-cli says of it."""
     file, output = tmp_path / "contract.yaml", tmp_path / "results.json"
     for properties in contract["schema"]:
         for rules in (properties, *properties["properties"]):
             for rule in rules.get("quality", []):
                 rule["id"] = rule["name"].encode().hex()
     file.write_text(yaml.safe_dump(contract, sort_keys=False))
-    subprocess.run(
-        [cli, "test", file, "--output", output, "--output-format", "json"],
-        capture_output=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    told = datacontract("test", file, "--output", output, "--output-format", "json", cwd=tmp_path)
+    assert output.exists(), told.stdout + told.stderr
     checks = json.loads(output.read_text())["checks"]
-    return {
+    assert {c["result"] for c in checks if c["category"] == "schema"} == {"passed", "warning"}
+    return told.returncode, {
         bytes.fromhex(check["qualityId"]).decode(): check["result"]
         for check in checks
         if check["category"] == "quality"
@@ -147,13 +146,16 @@ def _same(verdict: Verdict) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "checks"), [("sales.good", PASSING), ("sales.orders", FAILING)])
 def test_datacontract_agrees(
-    table: str, checks: str, lake: str, datacontract: Path, tmp_path: Path
+    table: str, checks: str, lake: str, datacontract: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """datacontract-cli, reading the published file, judges every rule as we do."""
+    """datacontract-cli, reading the published file, judges every rule and the whole as we do."""
     now = "2026-01-01T00:00:00+00:00"
-    ours = {v.name: _same(v) for v in check_published(lake, table, parse(checks), now)}
+    verdicts = check_published(lake, table, parse(checks), now)
+    ours = {verdict.name: _same(verdict) for verdict in verdicts}
     assert set(ours.values()) == ({"passed"} if checks is PASSING else {"failed", "warning"})
-    assert _results(_contract(lake, table, checks), datacontract, tmp_path) == ours
+    code, theirs = _results(_contract(lake, table, checks), datacontract, tmp_path)
+    assert theirs == ours
+    assert code == any(verdict.blocks for verdict in verdicts)
 
 
 FOREIGN = """
