@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,6 +38,22 @@ def private_prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         patch.setenv("DO_NOT_TRACK", "1")
         yield home
+
+
+@pytest.fixture(scope="session")
+def children() -> BaseContext:
+    """Starts processes in milliseconds: forked from one that has imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["lake.harness", "killed_runs", "pytest", "pandas", "pyarrow.compute", "duckdb",
+         "deltalake", "obstore.store", "duckherd.lake.bucket", "duckherd.lake.folder",
+         "duckherd.lake.delta", "duckherd.lake.state", "duckherd.extract.postgres"]
+    )  # fmt: skip
+    # The server forgets this process's import path and keeps silent about what it cannot import.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
+    return context
 
 
 @pytest.fixture(scope="session")

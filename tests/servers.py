@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -106,34 +107,59 @@ def _postgres_binaries(folder: Path) -> Path:
     return install / "bin"
 
 
-@contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A private PostgreSQL; gives the URL of its superuser's database, with password."""
+@dataclass(frozen=True)
+class Postgres:
+    """A private PostgreSQL in a folder: it may be started, killed and started again."""
+
+    folder: Path
+    binaries: Path
+    user: str | None
+    port: int
+
+    @property
+    def url(self) -> str:
+        """URL of the superuser's database, with password."""
+        return f"postgresql://postgres:{PASSWORD_IN_URL}@127.0.0.1:{self.port}/postgres"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The server, ready for connections."""
+        settings = {
+            "port": self.port, "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off", "max_connections": 60, "shared_buffers": "128MB",
+        }  # fmt: skip
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *options]
+        with process(command, self.folder / "server.log", user=self.user) as server:
+            wait_until(lambda: _connects(self.url), "PostgreSQL")
+            yield server
+
+
+def make_postgres(folder: Path) -> Postgres:
+    """An empty PostgreSQL that is not running yet."""
     binaries = _postgres_binaries(folder)
     user = _server_user(folder)
     password_file = folder / "password"
     password_file.write_text(PASSWORD)
     password_file.chmod(0o644)
-    data = folder / "data"
     subprocess.run(
         [
-            str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
-            "--pwfile", str(password_file), "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+            str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres",
+            "-A", "scram-sha-256", "--pwfile", str(password_file), "-E", "UTF8",
+            "--locale=C.UTF-8", "--no-sync",
         ],
         check=True, user=user, stdout=subprocess.DEVNULL, cwd=folder,
     )  # fmt: skip
-    port = free_port()
-    settings = {
-        "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder),
-        "fsync": "off", "max_connections": 60, "shared_buffers": "128MB",
-    }  # fmt: skip
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with process(
-        [str(binaries / "postgres"), "-D", str(data), *options], folder / "server.log", user=user
-    ):
-        url = f"postgresql://postgres:{PASSWORD_IN_URL}@127.0.0.1:{port}/postgres"
-        wait_until(lambda: _connects(url), "PostgreSQL")
-        yield url
+    return Postgres(folder, binaries, user, free_port())
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A private PostgreSQL; gives the URL of its superuser's database, with password."""
+    server = make_postgres(folder)
+    with server.running():
+        yield server.url
 
 
 def _connects(url: str) -> bool:

@@ -6,7 +6,6 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-import multiprocessing
 import os
 import shutil
 import sys
@@ -14,8 +13,6 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -35,21 +32,6 @@ def lake_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def folder_lake(tmp_path: Path) -> str:
     """An empty lake in a folder."""
     return str(tmp_path / "lake")
-
-
-@pytest.fixture(scope="session")
-def children() -> BaseContext:
-    """Starts processes in milliseconds: forked from one that has imported everything already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["lake.harness", "pytest", "pandas", "pyarrow.compute", "duckdb", "deltalake", "obstore.store", "duckherd.lake.bucket",  # noqa: E501  # a table reads better in one line
-         "duckherd.lake.folder", "duckherd.lake.delta", "duckherd.lake.state"]
-    )  # fmt: skip
-    # The server forgets this process's import path and keeps silent about what it cannot import.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        forkserver.ensure_running()
-    return context
 
 
 @pytest.fixture(scope="session")
