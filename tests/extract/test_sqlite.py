@@ -13,8 +13,16 @@ from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.model import TableName
 from duckherd.catalog.source import Source
 from duckherd.errors import SourceBusy, SourceError, TableNotFound, ValueNotCarried
+from duckherd.extract import sqlite_scan
 from duckherd.extract.model import Window
 from extract_results import rows, types
+
+
+@pytest.fixture(autouse=True, params=["exact way", "quick way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs twice: small tables are read as such, and as if they were big."""
+    if request.param == "quick way":
+        monkeypatch.setattr(sqlite_scan, "FEWEST_ROWS", 1)
 
 
 @pytest.fixture

@@ -1,24 +1,25 @@
 """Reading SQLite: the standard library's driver, which sees each value's storage class.
 
-DuckDB's own scanner is not used: it reads an integer in a date column as seconds, drops
-offsets of timestamps, and does not check that text is UTF-8.
+Big tables of plain columns are read by DuckDB's scanner instead, see `sqlite_scan`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from duckherd.catalog import scanner
 from duckherd.catalog import sqlite as lite
-from duckherd.catalog.model import Table, TableName
+from duckherd.catalog.model import Column, Table, TableName
 from duckherd.catalog.source import Source
 from duckherd.catalog.sqlite_connection import session, translate
 from duckherd.errors import DuckherdError, ParameterError, SourceBusy, SourceError, TableNotFound
-from duckherd.extract import parquet
+from duckherd.extract import parquet, sqlite_scan
 from duckherd.extract.carried import not_carried
 from duckherd.extract.model import Extract, Request
 from duckherd.extract.projection import Projected, literal, project, select_list
@@ -33,6 +34,7 @@ from duckherd.extract.sqlite_types import (
     quote,
     shape,
 )
+from duckherd.extract.sqlite_watch import watch
 from duckherd.extract.window import Bounds, bounds, check_cursor
 
 
@@ -61,45 +63,106 @@ class Sqlite:
 DIALECT = Sqlite()
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One read, fixed before the first row.
+
+    Attributes:
+        source: what follows FROM.
+        counted: rows as SQLite counts them, None where nobody asked.
+    """
+
+    request: Request
+    table: Table
+    shapes: Mapping[str, Shape]
+    columns: tuple[Projected, ...]
+    read_at: str
+    ends: Bounds
+    source: str
+    counted: int | None
+
+    @property
+    def query(self) -> str:
+        """The SELECT of the read."""
+        return f"SELECT {select_list(self.columns, quote)} FROM {self.source}"
+
+    @property
+    def path(self) -> Path:
+        """Where the rows go."""
+        return self.request.spool / "part-0000.parquet"
+
+    def account(self, rows: int, snapshot: str) -> Extract:
+        """What was read."""
+        return parquet.extract_of(
+            scanner.engine(scanner.PLAIN).cursor(),
+            self.columns,
+            [self.path],
+            rows=rows,
+            read_at=self.read_at,
+            lower=self.ends.lower,
+            watermark=self.ends.watermark,
+            snapshot=snapshot,
+            queries=[self.query],
+            source_rows=self.counted,
+        )
+
+
 def _extract(request: Request) -> Extract:
+    with watch(request.source) as watched:
+        with _reading(request) as (connection, read):
+            scan = None if watched is None else _scan(connection, read)
+            if scan is None:
+                return _exact(connection, read)
+        if watched is not None and sqlite_scan.read(scan, watched, read.path):
+            return read.account(scan.rows, "no commit while it was read")
+    with _reading(request) as (connection, read):
+        return _exact(connection, read)
+
+
+@contextmanager
+def _reading(request: Request) -> Iterator[tuple[sqlite3.Connection, Read]]:
+    """A read transaction and the read prepared in it, into an empty spool."""
     for left in request.spool.iterdir():
         left.unlink()
     with session(
         request.source, table=request.table, lock_timeout=request.lock_timeout
     ) as connection:
-        read_at = parquet.now()
-        table = _described(connection, request)
-        shapes = _shapes(connection, table)
-        columns = project(
-            table,
-            request.columns,
-            SqliteExpressions(shapes),
-            only=request.key if request.keys_only else None,
-        )
-        ends = _bounds(connection, request, table, shapes)
-        source = _from(request, ends.condition)
-        sql = f"SELECT {select_list(columns, quote)} FROM {source}"
-        counted = _counted(connection, source) if request.count_rows else None
-        path = request.spool / "part-0000.parquet"
-        batches = Batches(
-            connection.execute(sql), table.name, columns, _arriving(columns, shapes, request)
-        )
-        engine = scanner.engine(scanner.PLAIN).cursor()
+        yield connection, _prepared(connection, request)
+
+
+def _scan(connection: sqlite3.Connection, read: Read) -> sqlite_scan.Scan | None:
+    return sqlite_scan.scan_of(connection, read.request, read.table, read.columns, read.shapes)
+
+
+def _prepared(connection: sqlite3.Connection, request: Request) -> Read:
+    read_at = parquet.now()
+    table = _described(connection, request)
+    shapes = _shapes(connection, table)
+    columns = project(
+        table,
+        request.columns,
+        SqliteExpressions(shapes),
+        only=request.key if request.keys_only else None,
+    )
+    ends = _bounds(connection, request, table, shapes)
+    source = _from(request, ends.condition)
+    counted = _counted(connection, source) if request.count_rows else None
+    return Read(request, table, shapes, columns, read_at, ends, source, counted)
+
+
+def _exact(connection: sqlite3.Connection, read: Read) -> Extract:
+    """Row by row: the only way that sees each value's storage class."""
+    request, columns = read.request, read.columns
+    arriving = _arriving(columns, read.shapes, request)
+    engine = scanner.engine(scanner.PLAIN).cursor()
+    # A statement that was not read to its end would keep the file locked.
+    with closing(connection.execute(read.query)) as found:
+        batches = Batches(found, read.table.name, columns, arriving)
         try:
-            rows = parquet.write_batches(engine, columns, batches.reader(), path)
+            rows = parquet.write_batches(engine, columns, batches.reader(), read.path)
         except duckdb.Error as error:
             raise _reason(error, batches, request, columns) from None
-        return parquet.extract_of(
-            engine,
-            columns,
-            [path],
-            rows=rows,
-            read_at=read_at,
-            lower=ends.lower,
-            watermark=ends.watermark,
-            queries=[sql],
-            source_rows=counted,
-        )
+    return read.account(rows, "read transaction")
 
 
 def _described(connection: sqlite3.Connection, request: Request) -> Table:
@@ -154,23 +217,28 @@ def _number(bound: str) -> str:
 def _shapes(connection: sqlite3.Connection, table: Table) -> Mapping[str, Shape]:
     """What each column arrives as; columns whose type says nothing are asked for in one scan."""
     open_ = [column for column in table.columns if affinity(column.type) is None]
-    stored: dict[str, frozenset[Storage]] = {}
-    if open_:
-        classes = ("integer", "real", "text", "blob")
-        tests = ", ".join(
-            f"max(typeof({quote(column.name)}) = '{name}')" for column in open_ for name in classes
-        )
-        sql = f"SELECT {tests} FROM {quote(table.name.name)}"
-        flags = connection.execute(sql).fetchone()
-        for index, column in enumerate(open_):
-            held = zip(classes, flags[index * 4 : index * 4 + 4], strict=True)
-            stored[column.name] = cast(
-                "frozenset[Storage]", frozenset(name for name, has in held if has)
-            )
-    return {
-        column.name: affinity(column.type) or shape(column.type, stored[column.name])
-        for column in table.columns
+    found = {
+        column.name: shape(column.type, stored)
+        for column, stored in zip(open_, _stored(connection, table, open_), strict=True)
     }
+    return {column.name: affinity(column.type) or found[column.name] for column in table.columns}
+
+
+def _stored(
+    connection: sqlite3.Connection, table: Table, columns: Sequence[Column]
+) -> list[frozenset[Storage]]:
+    """The storage classes each column holds."""
+    if not columns:
+        return []
+    classes: tuple[Storage, ...] = ("integer", "real", "text", "blob")
+    tests = ", ".join(
+        f"max(typeof({quote(column.name)}) = '{name}')" for column in columns for name in classes
+    )
+    flags = connection.execute(f"SELECT {tests} FROM {quote(table.name.name)}").fetchone()
+    return [
+        frozenset(name for name, has in zip(classes, flags[4 * n : 4 * n + 4], strict=True) if has)
+        for n in range(len(columns))
+    ]
 
 
 def _arriving(
