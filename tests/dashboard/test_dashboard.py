@@ -93,6 +93,45 @@ def test_a_tables_page_opens_tells_and_closes(live, address, open_page):
     page.locator(f"[id='{day[1:]}']").wait_for()
 
 
+def test_arrows_move_among_tables_and_their_days(live, address, open_page):
+    """Tab stops once a table, not at each of its marks; arrows reach them, Enter opens one."""
+    page = open_page(address)
+    first, second = live.snapshot.report.rows[:2]
+    focused = "document.activeElement.getAttribute('href')"
+    page.locator(f"#rows a[href='#{first.id}']").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == f"#{second.id}"
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(focused) == f"#{first.id}"
+    page.keyboard.press("ArrowRight")
+    mark = next(cell.href for cell in first.cells if cell.href)
+    assert page.evaluate(focused) == mark
+    page.keyboard.press("Enter")
+    page.locator(f"[id='{mark[1:]}']").wait_for(state="attached")
+    assert page.locator(f"#{first.id}").is_visible()
+
+
+def test_what_lies_behind_an_open_page_is_out_of_reach(live, address, open_page):
+    """It is a dialog: nothing behind it takes the focus, and a click beside it closes it."""
+    page = open_page(address)
+    row = live.snapshot.report.rows[0]
+    page.locator(f"#rows a[href='#{row.id}']").click()
+    page.get_by_role("dialog").get_by_role("heading", name=row.table.name).wait_for()
+    behind = "[...document.querySelectorAll('header, footer, #tables, #sections')]"
+    assert page.evaluate(f"{behind}.every(part => part.inert)")
+    page.mouse.click(5, 300)
+    page.locator(f"#{row.id}").wait_for(state="hidden")
+    assert not page.evaluate("document.querySelector('#tables').inert")
+
+
+def test_the_address_of_a_tables_page_opens_it(live, address, open_page):
+    """A link to it can be sent to somebody."""
+    row = live.snapshot.report.rows[0]
+    page = open_page(f"{address}/#{row.id}")
+    page.get_by_role("heading", name=row.table.name).wait_for()
+    assert "Lineage" in page.locator(f"#{row.id}").inner_text()
+
+
 def test_a_table_named_like_a_script_is_text(address, open_page):
     """It can be found and opened, and nothing of it runs."""
     page = open_page(address)

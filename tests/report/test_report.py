@@ -153,6 +153,16 @@ def test_lineage_goes_from_source_to_object_without_secrets(text):
     assert "region=eu-central-1" not in text
 
 
+def test_neighbouring_slots_without_any_run_are_told_together(gathered):
+    """Each line is one outcome; where something ran, it is that one slot. None is left out."""
+    for row in gathered.rows:
+        told = gathered.pages[row.table.name].events
+        assert all(len({slot.outcome for slot in event.slots}) == 1 for event, _ in told)
+        assert all(len(event.slots) == 1 or event.newest.run is None for event, _ in told)
+        times = [slot.time for event, _ in told for slot in event.slots]
+        assert times == sorted(times, reverse=True)
+
+
 def test_an_empty_herd_is_a_report_too(gathered, simulated, tmp_path):
     """Before the first run nothing is due, and the report says so."""
     from duckherd.history.store import Store
@@ -163,3 +173,4 @@ def test_an_empty_herd_is_a_report_too(gathered, simulated, tmp_path):
     with Store(tmp_path / "cache") as store:
         empty = report_html(gather(store, judge(read_herd(store, 0.0), 0.0), 30, None))
     assert "Nothing was due" in empty
+    assert "No table has been seen" in empty

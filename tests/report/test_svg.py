@@ -29,6 +29,13 @@ def test_ninety_good_days_are_one_rectangle():
     assert len(drawn) < 120
 
 
+def test_days_with_links_are_a_group_and_others_an_image():
+    """A screen reader reads nothing inside an image, so links must not be in one."""
+    linked = ET.fromstring(svg.bar([GOOD, Cell(Outcome.FAILED, "Mon: failed", "#t1-5")], "x", "b"))
+    assert (linked.get("role"), linked.get("aria-label")) == ("group", "x")
+    assert ET.fromstring(svg.bar([GOOD], "x", "b")).get("role") == "img"
+
+
 def test_a_bad_day_is_a_link_with_a_title_at_its_place():
     """The fourth day is 24 units from the left."""
     drawn = svg.bar([GOOD] * 3 + [Cell(Outcome.FAILED, "Mon: failed", "#t1-5")], "x", "b")
@@ -42,7 +49,7 @@ def test_a_calendar_has_a_column_a_week_with_monday_on_top():
     """Starting on a Wednesday, the sixth day is the first Monday of the second column."""
     cells = [GOOD] * 5 + [Cell(Outcome.LATE, "late", "#x")]
     drawn = ET.fromstring(svg.calendar(cells, 2))
-    assert drawn.find("use").attrib == {"href": "#l", "x": "8", "y": "0"}
+    assert drawn.findall("use")[-1].attrib == {"href": "#l", "x": "8", "y": "0"}
     assert drawn.find("rect").attrib == {"y": "32", "width": "7", "height": "80"}
 
 
@@ -89,6 +96,14 @@ def test_columns_keep_their_proportions():
     assert tall[0] == pytest.approx(2 * tall[1], abs=0.2)
     assert tall[2] == pytest.approx(2 * tall[0], abs=0.2)
     assert len(tall) == 3
+
+
+def test_a_charts_name_holds_what_it_shows():
+    """Whoever cannot see the columns hears them; what is told above one is drawn."""
+    bars = [Column(2, None, "1h", "2 slots early", told="2"), Column(0, None, "2h", "none")]
+    drawn = ET.fromstring(svg.columns(bars, "Slots"))
+    assert drawn.get("aria-label") == "Slots. 2 slots early"
+    assert drawn.find("g/text").text == "2"
 
 
 def test_too_few_values_make_no_line():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from duckherd.sla.model import Version
 from duckherd.sla.objective import Objective
 from duckherd.sla.schedule import DAY, Schedule
-from duckherd.sla.slots import next_wall_clock
+from duckherd.sla.slots import next_deadline, next_wall_clock
 from sla.builders import (
     HOUR,
     MINUTE,
@@ -236,6 +236,18 @@ def test_a_deadline_is_the_first_such_time_after_the_slot():
     evening = at("2025-06-02T22:00")
     assert next_wall_clock(evening, "06:00", "Europe/Warsaw") == evening + 8 * HOUR
     assert next_wall_clock(MON, "02:00", "Europe/Warsaw") == MON + DAY
+
+
+def test_the_next_deadline_is_of_the_next_slot():
+    """On Monday noon: Tuesday 06:00 of Tuesday's 02:00; without an objective Wednesday's 02:00."""
+    noon = MON + 10 * HOUR
+    assert next_deadline(Version(0.0, (NIGHTLY,), objective=SIX), noon) == TUE + 4 * HOUR
+    within = Version(0.0, (NIGHTLY,), objective=Objective(within="45m"))
+    assert next_deadline(within, noon) == TUE + 45 * MINUTE
+    assert next_deadline(Version(0.0, (NIGHTLY,)), noon) == WED
+    assert next_deadline(Version(0.0), noon) is None
+    once = Schedule("Europe/Warsaw", rrule="DTSTART:20250603T020000\nRRULE:FREQ=DAILY;COUNT=1")
+    assert next_deadline(Version(0.0, (once,)), noon) == WED
 
 
 def test_a_deadline_on_the_short_and_the_long_night():

@@ -84,8 +84,9 @@ def _late(missed: Sequence[Slot]) -> Iterable[str]:
 
 
 def _breached(judged: Judged) -> Iterable[str]:
-    for table in judged.tables:
-        one = judged.attainments[table.name]
+    kept = judged.attainments
+    for table in sorted(judged.tables, key=lambda each: (kept[each.name].left, each.name)):
+        one = kept[table.name]
         if one.breached:
             owner = f" ({table.owner})" if table.owner else ""
             yield f"{table.name}{owner}: {one.percent:.2f} % of {one.target:g} %"

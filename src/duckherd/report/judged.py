@@ -10,7 +10,7 @@ from duckherd.history.tables import Herd, Table
 from duckherd.sla.attainment import Attainment, GroupBudget, attain, group_budget
 from duckherd.sla.model import Outcome, Run, Slot
 from duckherd.sla.schedule import DAY, Instant
-from duckherd.sla.slots import slots
+from duckherd.sla.slots import next_deadline, slots
 
 LOOKBACKS = (DAY, 7 * DAY)
 """Seconds over which burn rates are told."""
@@ -135,7 +135,7 @@ class Risk:
 
     Attributes:
         left: misses left of its budget, negative when overspent.
-        deadline: of its open slot, else of the next one it is due; None without a schedule.
+        deadline: of its open slot, else of its next one; None without a schedule.
         failing: the open slot has failed attempts and no publish yet.
     """
 
@@ -162,13 +162,10 @@ def risk(judged: Judged, table: Table) -> Risk:
     open_slot = next(
         (slot for slot in judged.slots[table.name] if slot.outcome is Outcome.OPEN), None
     )
-    deadline = open_slot.deadline if open_slot else _next_due(table, judged.now)
+    deadline = open_slot.deadline if open_slot else _next_deadline(table, judged.now)
     failing = open_slot is not None and open_slot.attempts > 0
     return Risk(table, attainment, attainment.left, deadline, failing)
 
 
-def _next_due(table: Table, now: Instant) -> Instant | None:
-    if table.deleted or table.paused:
-        return None
-    later = (schedule.next_after(now) for schedule in table.schedules)
-    return min((moment for moment in later if moment is not None), default=None)
+def _next_deadline(table: Table, now: Instant) -> Instant | None:
+    return None if table.deleted or table.paused else next_deadline(table.timeline.current, now)

@@ -44,6 +44,7 @@ def environment() -> Environment:
         "again": _drawn(svg.again),
         "calendar": _drawn(svg.calendar),
         "axis": _drawn(svg.axis),
+        "axis_again": _drawn(svg.axis_again),
         "sparkline": _drawn(svg.sparkline),
         "meter": _drawn(svg.meter),
         "columns": _drawn(svg.columns),

@@ -18,10 +18,9 @@ from duckherd.history.store import Store
 from duckherd.report import grid, sections
 from duckherd.report.grid import Row
 from duckherd.report.judged import Judged
-from duckherd.report.sections import Cause, Closeness, TableFailures, Verdict
+from duckherd.report.sections import Cause, Closeness, Event, TableFailures, Verdict
 from duckherd.report.svg import Column
 from duckherd.sla.attainment import GroupBudget
-from duckherd.sla.model import Slot
 from duckherd.sla.schedule import DAY, utc
 
 LAST_RUNS = 5
@@ -35,12 +34,12 @@ class Page:
 
     Attributes:
         runs: its newest runs, newest first.
-        events: slots worth telling, newest first, each with the run that decided it.
+        events: what is worth telling, newest first, each with the run that decided it.
     """
 
     row: Row
     runs: Sequence[RunFacts]
-    events: Sequence[tuple[Slot, RunFacts | None]]
+    events: Sequence[tuple[Event, RunFacts | None]]
 
     @property
     def published(self) -> RunFacts | None:
@@ -143,15 +142,17 @@ def pages(
     """Table name -> its page, in the order of the rows."""
     names = [row.table.name for row in rows]
     newest = figures.last_runs(store, names, since, runs)
-    slots = {name: [s for s in judged.slots[name] if s.time >= since] for name in names}
-    told = {name: sections.events(slots[name], {}) for name in names}
-    ids = [slot.run for events in told.values() for slot, _ in events if slot.run]
+    told = {
+        name: sections.events([slot for slot in judged.slots[name] if slot.time >= since])
+        for name in names
+    }
+    ids = [event.newest.run for events in told.values() for event in events if event.newest.run]
     facts = figures.runs_by_id(store, ids)
     return {
         row.table.name: Page(
             row,
             newest.get(row.table.name, ()),
-            sections.events(slots[row.table.name], facts),
+            [(event, facts.get(event.newest.run or "")) for event in told[row.table.name]],
         )
         for row in rows
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from duckherd.history.figures import HourWait, RunFacts, TableStep
 from duckherd.history.tables import Table
@@ -38,7 +38,7 @@ def verdict(judged: Judged) -> Verdict:
     restore = restored(judged)
     herd = judged.group("herd", judged.tables)
     return Verdict(
-        sentence=_sentence(recent, good, breached),
+        sentence=_sentence(recent, good, _promises(herd.tables, breached)),
         tone="bad" if good < len(recent) else "warn" if breached else "good",
         numbers=(
             (f"{good:,} / {len(recent):,}", "tables delivered in time, newest slot"),
@@ -55,19 +55,21 @@ def verdict(judged: Judged) -> Verdict:
     )
 
 
-def _sentence(recent: Sequence[Slot], good: int, breached: int) -> str:
+def _sentence(recent: Sequence[Slot], good: int, also: str) -> str:
     if not recent:
         return "Nothing was due in the last two days."
-    also = _broken(breached) if breached else "all objectives are kept"
     if good == len(recent):
-        return f"All {plural(good, 'table')} delivered in time; {also}."
+        who = f"All {good:,} tables" if good > 1 else "The only table due"
+        return f"{who} delivered in time; {also}."
     missed = Counter(slot.outcome for slot in recent if not slot.outcome.is_good)
-    kinds = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(missed.items()))
+    kinds = ", ".join(f"{missed[outcome]:,} {outcome}" for outcome in Outcome if missed[outcome])
     late = f"{len(recent) - good:,} of {plural(len(recent), 'table')} did not deliver in time"
     return f"{late} ({kinds}); {also}."
 
 
-def _broken(breached: int) -> str:
+def _promises(objectives: int, breached: int) -> str:
+    if not breached:
+        return "all objectives are kept" if objectives else "no table has an objective"
     return f"{plural(breached, 'objective')} {'is' if breached == 1 else 'are'} breached"
 
 
@@ -147,9 +149,16 @@ def margins(slots: Iterable[Slot]) -> tuple[tuple[Column, ...], int]:
     for low, high in pairwise(edges):
         number = bisect_left(hours, high) - bisect_left(hours, low)
         title = _margin_title(low, high, number)
-        bars.append(Column(number, None, _edge(low, high), title, "late" if high <= 0 else "col"))
+        kind = "late" if high <= 0 else "col"
+        told = _short(number) if number else ""
+        bars.append(Column(number, None, _edge(low, high), title, kind, told))
     bars.reverse()
     return tuple(bars), len([edge for edge in _MARGINS if edge >= 0])
+
+
+def _short(number: int) -> str:
+    """As short as fits over a column: 41768 -> `42k`."""
+    return str(number) if number < 1000 else f"{number / 1000:.{int(number < 9950)}f}k"
 
 
 def _hours(value: float) -> str:
@@ -232,9 +241,32 @@ def exclusions(judged: Judged) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
     )
 
 
-def events(
-    slots: Iterable[Slot], runs: Mapping[str, RunFacts]
-) -> tuple[tuple[Slot, RunFacts | None], ...]:
-    """Slots worth telling (all but good and excluded ones), newest first, with their runs."""
-    told = [slot for slot in slots if slot.outcome.is_bad or slot.outcome is Outcome.RETRIED]
-    return tuple((slot, runs.get(slot.run) if slot.run else None) for slot in reversed(told))
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth telling: one slot, or neighbouring ones for which nothing ran at all.
+
+    Attributes:
+        slots: of one outcome, newest first.
+    """
+
+    slots: tuple[Slot, ...]
+
+    @property
+    def newest(self) -> Slot:
+        """The one to tell of; the only one where something ran."""
+        return self.slots[0]
+
+
+def events(slots: Sequence[Slot]) -> tuple[Event, ...]:
+    """All but good and excluded slots (`slots` ascending), newest first."""
+    groups = (tuple(group) for _, group in groupby(reversed(slots), key=_one_event))
+    return tuple(Event(found) for found in groups if _worth_telling(found[0]))
+
+
+def _one_event(slot: Slot) -> tuple[Outcome, float | None]:
+    """Slots that nothing ran for differ in their time only: a week of them is one line."""
+    return slot.outcome, None if slot.run is None else slot.time
+
+
+def _worth_telling(slot: Slot) -> bool:
+    return slot.outcome.is_bad or slot.outcome is Outcome.RETRIED

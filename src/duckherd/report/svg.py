@@ -65,8 +65,17 @@ def symbols() -> str:
     )
     return (
         '<svg width="0" height="0" aria-hidden="true" style="position:absolute">'
-        f"<defs>{pattern}{shapes}</defs></svg>"
+        f"<defs>{pattern}{shapes}{_weekdays()}</defs></svg>"
     )
+
+
+def _weekdays() -> str:
+    """Names of a calendar's rows, left of it."""
+    names = (
+        f'<text x="-6" y="{row * HEIGHT + 12}">{name}</text>'
+        for row, name in ((0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun"))
+    )
+    return f'<g id="wd" class="wd">{"".join(names)}</g>'
 
 
 def symbol(outcome: Outcome) -> str:
@@ -86,7 +95,9 @@ def bar(cells: Sequence[Cell], label: str, name: str) -> str:
         else:
             parts += [_placed(cell, position + i) for i, cell in enumerate(days)]
         position += len(days)
-    head = f'<svg class="bar" role="img" aria-label="{escape(label)}">'
+    # Links inside an image are hidden from screen readers, those inside a group are not.
+    role = "group" if any(cell.href for cell in cells) else "img"
+    head = f'<svg class="bar" role="{role}" aria-label="{escape(label)}">'
     return f'{head}<g id="{escape(name)}">{"".join(parts)}</g></svg>'
 
 
@@ -124,7 +135,7 @@ def calendar(cells: Sequence[Cell], weekday: int) -> str:
         elif outcome is not None:
             parts += [_day(CODES[outcome], place + day) for day in range(days)]
         place += days
-    return f'<svg class="cal" aria-hidden="true">{"".join(parts)}</svg>'
+    return f'<svg class="cal" aria-hidden="true"><use href="#wd"/>{"".join(parts)}</svg>'
 
 
 def _blocks(place: int, days: int) -> Iterator[tuple[int, int, int, int]]:
@@ -155,7 +166,13 @@ def axis(days: int, ticks: Iterable[tuple[int, str]]) -> str:
         f'<path d="M{day * PITCH} 10v6"/><text x="{day * PITCH + 3}" y="11">{escape(text)}</text>'
         for day, text in ticks
     )
-    return f'<svg class="axis" aria-hidden="true" width="{days * PITCH}" height="16">{marks}</svg>'
+    head = f'<svg class="axis" aria-hidden="true" width="{days * PITCH}" height="16">'
+    return f'{head}<g id="ax" class="ax">{marks}</g></svg>'
+
+
+def axis_again() -> str:
+    """The same dates once more, for another bar of the page."""
+    return '<svg class="axis" aria-hidden="true"><use href="#ax"/></svg>'
 
 
 def sparkline(values: Sequence[float], width: int = 120, height: int = 24) -> str:
@@ -194,21 +211,31 @@ def meter(share: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a chart: its value, a second one drawn inside it, and its names."""
+    """A column of a chart: its value, a second one drawn inside it, and its names.
+
+    Attributes:
+        label: below it; title: all of it in words; told: above it.
+    """
 
     value: float
     inner: float | None
     label: str
     title: str
     kind: str = ""
+    told: str = ""
 
 
 def columns(
     bars: Sequence[Column], label: str, *, scale: str = "", marker: int | None = None
 ) -> str:
-    """A column chart; `scale`: what its highest column is; `marker`: a line before that column."""
+    """A column chart; `scale`: what its highest column is; `marker`: a line before that column.
+
+    Its name for screen readers holds all it shows: the title of each column.
+    """
     pitch, height = 100 / max(len(bars), 1), 120.0
-    top = max((one.value for one in bars), default=0) or 1.0
+    # Values told above the columns need room there.
+    room = 0.86 if any(one.told for one in bars) else 0.92
+    top = (max((one.value for one in bars), default=0) or 1.0) / room
     parts = []
     for index, one in enumerate(bars):
         x = index * pitch
@@ -227,8 +254,9 @@ def columns(
             f'<text class="scale" x="0" y="{height * 0.08 - 4:.1f}">{escape(scale)}</text>'
         )
     floor = f'<line class="floor" x1="0" x2="100%" y1="{height:g}" y2="{height:g}"/>'
+    name = ". ".join([label, *(one.title for one in bars if one.value)])
     return (
-        f'<svg class="cols" role="img" aria-label="{escape(label)}" width="100%" '
+        f'<svg class="cols" role="img" aria-label="{escape(name)}" width="100%" '
         f'height="{height + 22:g}">{"".join(parts)}{floor}</svg>'
     )
 
@@ -238,9 +266,13 @@ def _column(one: Column, x: float, pitch: float, height: float, top: float) -> s
     drawn = []
     for value, name in ((one.value, one.kind or "col"), (one.inner, "inner")):
         if value:
-            tall = max(height * 0.92 * value / top, 1.0)
+            tall = max(height * value / top, 1.0)
             drawn.append(
                 f'<rect class="{name}" x="{x + gap:.2f}%" width="{pitch - 2 * gap:.2f}%" '
                 f'y="{height - tall:.1f}" height="{tall:.1f}"/>'
             )
+    if drawn and one.told:
+        y = height - max(height * one.value / top, 1.0) - 3
+        text = f'<text x="{x + pitch / 2:.2f}%" y="{y:.1f}">{escape(one.told)}</text>'
+        drawn.append(text)
     return f"<g><title>{escape(one.title)}</title>{''.join(drawn)}</g>" if drawn else ""

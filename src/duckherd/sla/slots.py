@@ -166,11 +166,31 @@ def _drop_shifted(
 
 
 def _next_due(due: Due, timeline: Timeline) -> Instant:
-    version = version_at(timeline, due.time)
-    later = [
-        t for schedule in version.schedules if (t := schedule.next_after(due.time)) is not None
-    ]
-    return min(later, default=due.time + DAY)
+    return _following(version_at(timeline, due.time), due.time)
+
+
+def _following(version: Version, due: Instant) -> Instant:
+    """The next scheduled time after `due`; a day later where none comes."""
+    found = _next_time(version, due)
+    return due + DAY if found is None else found[0]
+
+
+def _next_time(version: Version, moment: Instant) -> tuple[Instant, str] | None:
+    """When a version's schedules fire next, and the time zone that is told in."""
+    later = (
+        (t, schedule.timezone)
+        for schedule in version.schedules
+        if (t := schedule.next_after(moment)) is not None
+    )
+    return min(later, default=None)
+
+
+def next_deadline(version: Version, moment: Instant) -> Instant | None:
+    """Deadline of the next slot after `moment`; None where none comes."""
+    if (due := _next_time(version, moment)) is None:
+        return None
+    promised = _promised(version.objective, due[1], due[0])
+    return _following(version, due[0]) if promised is None else promised
 
 
 def next_wall_clock(moment: Instant, clock: str, zone: str) -> Instant:
