@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -71,22 +72,42 @@ def test_nothing_is_printed_for_no_rows(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_terminal_of_eighty_columns_is_not_exceeded():
-    """On a terminal rows fold into its width."""
-    script = (
-        "from duckherd.cli.output import Field, emit;"
-        "emit([{'a': 'n' * 50, 'b': 'word ' * 40}], [Field('a', 'A'), Field('b', 'B')], name='x')"
-    )
+def on_a_terminal(script: str, columns: int) -> tuple[str, str]:
+    """What a script prints on a terminal that wide, without colours, and its messages."""
     parent, child = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
-    subprocess.run([sys.executable, "-c", script], stdout=child, env=environment, check=True)
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"from duckherd.cli.output import Field, emit;{script}"],
+        stdout=child, stderr=subprocess.PIPE, text=True, env=environment, check=True,
+    )  # fmt: skip
     os.close(child)
-    import re
-
     text = re.sub(r"\x1b\[[0-9;]*m", "", os.read(parent, 65536).decode())
     os.close(parent)
+    return text, done.stderr
+
+
+def test_terminal_of_eighty_columns_is_not_exceeded():
+    """On a terminal rows fold into its width."""
+    text, _ = on_a_terminal(
+        "emit([{'a': 'n' * 50, 'b': 'word ' * 40}], [Field('a', 'A'), Field('b', 'B')], name='x')",
+        columns=80,
+    )
     assert text.count("word") == 40
     assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_a_narrow_terminal_goes_without_what_can_be_spared():
+    """The most dispensable first, as few as needed, and it says which; a name stays whole."""
+    script = (
+        "emit([{'a': 'n' * 20, 'b': 'b' * 8, 'c': 'c' * 8}], "
+        "[Field('a', 'A'), Field('b', 'B', spare=2), Field('c', 'C', spare=1)], name='x')"
+    )
+    wide, nothing = on_a_terminal(script, columns=40)
+    assert wide.split() == ["A", "B", "C", "n" * 20, "b" * 8, "c" * 8]
+    assert nothing == ""
+    narrow, said = on_a_terminal(script, columns=39)
+    assert narrow.split() == ["A", "C", "n" * 20, "c" * 8]
+    assert said == "too narrow for B: -o csv tells all\n"
 
 
 def test_units():

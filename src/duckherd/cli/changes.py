@@ -20,7 +20,7 @@ def _minute(value: datetime) -> str:
 FIELDS = (
     Field("when", "WHEN", show=_minute),
     Field("deployment", "DEPLOYMENT"),
-    Field("owner", "OWNER"),
+    Field("owner", "OWNER", spare=1),
     Field("change", "CHANGE"),
     Field("run", "RUN"),
 )

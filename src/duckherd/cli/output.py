@@ -1,6 +1,7 @@
 """What commands print: rows on stdout in four formats, messages on stderr.
 
-On a terminal rows are a table as wide as the terminal, long cells folded. Piped, text
+On a terminal rows are a table as wide as the terminal: columns that can be spared are
+left out where it is narrow, then long cells folded. Piped, text
 has no colour and every cell is whole, whatever its width.
 """
 
@@ -43,6 +44,7 @@ class Field:
         show: value -> text, for people only; JSON and CSV carry the value itself.
         right: aligned right, as numbers are.
         style: value -> rich style of its cell on a terminal.
+        spare: a narrow terminal goes without it, the largest number first; 0 never.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Field:
     show: Callable[[Any], str] | None = None
     right: bool = False
     style: Callable[[Any], str] | None = None
+    spare: int = 0
 
     def text(self, row: Row) -> str:
         """The cell for people; empty where the row has no value."""
@@ -150,12 +153,33 @@ def _write_columns(rows: Sequence[Row], fields: Sequence[Field]) -> None:
         print("  ".join(cells).rstrip())
 
 
+_GAP = 2
+
+
+def _fitting(rows: Sequence[Row], fields: Sequence[Field], width: int) -> list[Field]:
+    """The fields with as few spare ones left out as lets the rest stand unfolded."""
+    needed = {
+        field.name: _GAP + max(len(field.title or ""), *(len(field.text(row)) for row in rows))
+        for field in fields
+    }
+    kept = list(fields)
+    for field in sorted(fields, key=lambda field: -field.spare):
+        if not field.spare or sum(needed[each.name] for each in kept) - _GAP <= width:
+            break
+        kept.remove(field)
+    return kept
+
+
 def _write_table(rows: Sequence[Row], fields: Sequence[Field]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    console = Console(highlight=False)
+    shown = _fitting(rows, fields, console.width)
+    left_out = [str(field.title) for field in fields if field not in shown]
+    fields = shown
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for field in fields:
         table.add_column(
             field.title or "",
@@ -170,4 +194,6 @@ def _write_table(rows: Sequence[Row], fields: Sequence[Field]) -> None:
                 for field in fields
             )
         )
-    Console(highlight=False).print(table)
+    console.print(table)
+    if left_out:
+        message(f"too narrow for {', '.join(left_out)}: -o csv tells all")

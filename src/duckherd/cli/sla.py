@@ -33,16 +33,16 @@ def _minute(value: datetime) -> str:
 
 TABLES = (
     Field("deployment", "DEPLOYMENT"),
-    Field("owner", "OWNER"),
+    Field("owner", "OWNER", spare=1),
     Field("state", "OBJECTIVE", style=lambda value: _STYLES.get(value, "")),
-    Field("target", "TARGET", show=_percent, right=True),
-    Field("attainment", "ATTAINED", show=_percent, right=True),
-    Field("good", "GOOD", right=True),
-    Field("valid", "SLOTS", right=True),
+    Field("target", "TARGET", show=_percent, right=True, spare=4),
+    Field("attainment", "ATTAINED", show=_percent, right=True, spare=2),
+    Field("good", "GOOD", right=True, spare=6),
+    Field("valid", "SLOTS", right=True, spare=5),
     Field("missed", "MISSED", right=True),
-    Field("allowed", "ALLOWED", right=True),
+    Field("allowed", "ALLOWED", right=True, spare=3),
     Field("left", "LEFT", right=True),
-    Field("excluded", "EXCLUDED", right=True),
+    Field("excluded", "EXCLUDED", right=True, spare=7),
     Field("next_deadline", "NEXT DUE", show=_minute),
 )
 GROUPS = (
@@ -51,7 +51,7 @@ GROUPS = (
     Field("breached", "BREACHED", right=True),
     Field("attainment", "ATTAINED", show=_percent, right=True),
     Field("missed", "MISSED", right=True),
-    Field("allowed", "ALLOWED", show=lambda value: f"{value:.1f}", right=True),
+    Field("allowed", "ALLOWED", show=lambda value: f"{value:.1f}", right=True, spare=1),
     Field("spent", "SPENT", show=lambda value: f"{100 * value:.0f} %", right=True),
     Field("burn_1d", "BURN 1D", show=lambda value: f"{value:.1f}", right=True),
     Field("burn_7d", "BURN 7D", show=lambda value: f"{value:.1f}", right=True),

@@ -22,15 +22,15 @@ def _longer(seconds: float) -> str:
 
 FIELDS = (
     Field("deployment", "DEPLOYMENT"),
-    Field("owner", "OWNER"),
+    Field("owner", "OWNER", spare=1),
     Field("step", "STEP"),
     Field("recent", "THIS WEEK", show=duration, right=True),
     Field("before", "BEFORE", show=duration, right=True),
     Field(
         "slower", "SLOWER BY", show=lambda value: duration(value) if value > 0 else "", right=True
     ),
-    Field("share", "OF ITS TIME", show=lambda value: f"{100 * value:.0f} %", right=True),
-    Field("runs", "RUNS", right=True),
+    Field("share", "OF ITS TIME", show=lambda value: f"{100 * value:.0f} %", right=True, spare=2),
+    Field("runs", "RUNS", right=True, spare=3),
 )
 
 
