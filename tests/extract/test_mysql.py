@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from duckherd.catalog.dialect import dialect_for
 from duckherd.catalog.model import TableName
+from duckherd.catalog.mysql_connection import relation, session
 from duckherd.catalog.source import Source
 from duckherd.checks import run_checks
 from duckherd.checks.model import Context
@@ -336,3 +337,13 @@ def test_rows_that_come_between_count_and_read_fail_the_check_beyond_its_toleran
     exact, within = run_checks(extract.files, extract.columns, checks, context)
     assert (exact.outcome, exact.observed) == ("fail", "11 rows of the source's 10")
     assert within.outcome == "pass"
+
+
+@pytest.mark.parametrize(("option", "compression"), [("", "OFF"), ("?compress=true", "ON")])
+def test_the_server_compresses_only_when_asked(
+    mariadb_url: str, option: str, compression: str
+) -> None:
+    """The driver's own default would burn the source's processor for nothing on a local network."""
+    with session(Source.parse(mariadb_url + option)) as cursor:
+        status = relation("show session status like 'Compression'")
+        assert cursor.execute(f"FROM {status}").fetchall() == [("Compression", compression)]

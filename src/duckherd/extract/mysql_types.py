@@ -117,8 +117,13 @@ def _bytes(name: str, kind: str) -> Carry | None:
 def _decimal(name: str, column: Column, marker: str) -> Carry:
     """As text: the scanner takes decimal(10,0) for one of nine digits, and above 38 a double."""
     target = f"DECIMAL({min(column.precision or 10, 38)},{column.scale or 0})"
-    fits = f"TRY_CAST({{c}} AS {target}) IS NOT NULL"
-    return Carry(f"CAST({name} AS CHAR)", guard(fits, f"CAST({{c}} AS {target})", "{c}", marker))
+    return Carry(f"CAST({name} AS CHAR)", _tried(f"TRY_CAST({{c}} AS {target})", marker))
+
+
+def _tried(value: str, marker: str) -> str:
+    """`value`, tried once; what is NULL where the text is not cannot be carried."""
+    refused = f"CASE WHEN {{c}} IS NOT NULL THEN error('{marker}' || {{c}}) END"
+    return f"coalesce({value}, {refused})"
 
 
 def _moment(name: str, kind: str, marker: str) -> Carry | None:
@@ -138,5 +143,6 @@ def _moment(name: str, kind: str, marker: str) -> Carry | None:
     if kind not in types:
         return None
     target, value = types[kind]
-    valid = f"{{c}} >= '0001' AND TRY_CAST({value} AS {target}) IS NOT NULL"
-    return Carry(text, guard(valid, f"CAST({value} AS {target})", "{c}", marker))
+    # The year 0 has a counterpart, 1 BC, that nobody meant.
+    valid = f"CASE WHEN {{c}} >= '0001' THEN TRY_CAST({value} AS {target}) END"
+    return Carry(text, _tried(valid, marker))
