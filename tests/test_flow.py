@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import duckdb
+import psycopg
 import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -239,6 +240,27 @@ def test_odd_table_name_works_end_to_end(shop: Path, tmp_path: Path) -> None:
     files = list((tmp_path / "lake" / "main").rglob("*.parquet"))
     assert len(files) == 1
     assert duckdb.read_parquet(str(files[0])).fetchall() == [(7,)]
+
+
+def test_appended_numbers_keep_the_type_of_the_first_load(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """A numeric without precision is as wide in every slice as the first load found it."""
+    parameters: dict[str, Any] = {
+        "table": "public.t",
+        "source": postgres_url,
+        "lake": str(tmp_path / "lake"),
+        "mode": "append",
+        "cursor": "id",
+    }
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("create table t as select 1 as id, 1::numeric / 3 as share")
+        assert _run(**parameters).state_name == "Completed"
+        db.execute("insert into t values (2, 0.5)")
+        assert _run(**parameters).state_name == "Completed"
+    slices = sorted((tmp_path / "lake").rglob("*.parquet"))
+    assert len(slices) == 2
+    assert {str(duckdb.read_parquet(str(file)).types[1]) for file in slices} == {"DECIMAL(38,28)"}
 
 
 def test_missing_table_is_named(shop: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -17,6 +18,8 @@ NAME = TableName("public", "we]ird \"na'me")
 SETUP = """
 create extension if not exists hstore;
 create extension if not exists citext;
+create extension if not exists ltree;
+create extension if not exists vector;
 create type mood as enum ('sad', 'so-so', 'we]ird "na''me');
 create type point3 as (x int, y text, z numeric);
 create domain positive as numeric(10, 3) check (value > 0);
@@ -92,7 +95,12 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
         ],
         "TIMESTAMP WITH TIME ZONE",
     ),
-    "interval": (["1 mon -1 day +00:00:00.000001", "178000000 years", "-1 day"], "VARCHAR"),
+    "time(3)": (["04:05:06.789", "00:00:00"], "TIME"),
+    "timestamp(0)": (["2024-02-29 23:59:59"], "TIMESTAMP"),
+    "interval": (
+        ["1 mon -1 day +00:00:00.000001", "178000000 years", "-1 day", "-838:59:59.5"],
+        "VARCHAR",
+    ),
     "uuid": (
         [
             "00000000-0000-0000-0000-000000000000",
@@ -120,6 +128,18 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
     "text[]": (['{"",NULL,"NULL","a,b","{"}'], "VARCHAR[]"),
     "uuid[]": (["{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}"], "UUID[]"),
     "timestamptz[]": (["{2024-01-01 00:00+00,NULL}"], "TIMESTAMP WITH TIME ZONE[]"),
+    "boolean[]": (["{t,NULL,f}", "{}"], "BOOLEAN[]"),
+    "bigint[]": (["{-9223372036854775808,9223372036854775807}"], "BIGINT[]"),
+    "double precision[]": (["{NaN,-Infinity,0.1,-0}"], "DOUBLE[]"),
+    "varchar(3)[]": (["{🦆🦆🦆,a}"], "VARCHAR[]"),
+    "bytea[]": ([r'{"\\x00ff",NULL}'], "VARCHAR"),
+    "timestamp[]": (['{"1969-12-31 23:59:59.999999",NULL}'], "TIMESTAMP[]"),
+    "date[]": (["{infinity,0044-03-15 BC}"], "VARCHAR"),
+    "jsonb[]": ([r'{"{\"a\": 1}",NULL}'], "VARCHAR"),
+    "positive[]": (["{1.500}"], "VARCHAR"),
+    # Look like arrays to the catalog, but start at 0.
+    "int2vector": (["1 2 3"], "VARCHAR"),
+    "oidvector": (["1 4294967295"], "VARCHAR"),
     "numeric(6,2)[]": (["{1.50,NaN}"], "VARCHAR"),
     "mood[]": (["{sad,NULL}"], "VARCHAR"),
     "point": (["(0.1,-1e300)"], "VARCHAR"),
@@ -136,6 +156,9 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
     "txid_snapshot": (["10:20:10,14,15"], "VARCHAR"),
     "tid": (["(0,1)"], "VARCHAR"),
     "regclass": (["pg_class"], "VARCHAR"),
+    "vector(3)": (["[1,-0.5,3e-10]"], "VARCHAR"),
+    "ltree": (["Top.Science"], "VARCHAR"),
+    "aclitem": (["postgres=r/postgres"], "VARCHAR"),
     "jsonpath": (['$."a"[*]'], "VARCHAR"),
 }
 
@@ -216,7 +239,14 @@ def printed_again(db: psycopg.Connection[Any], kind: str, value: Any) -> str | N
 REFUSED = {
     "numeric(6,2)": ["NaN"],
     "numeric(40,2)": ["1e37"],
-    "numeric": ["NaN", "Infinity", "1e20", "0.1234567890123456789"],
+    "numeric": [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e38",
+        "1e-39",
+        "10000000000000000000.0000000000000000001",
+    ],
     "date": ["infinity", "-infinity"],
     "timestamp": ["infinity", "-infinity", "294276-12-31"],
     "timestamptz": ["infinity", "-infinity"],
@@ -244,6 +274,51 @@ def test_a_value_that_cannot_be_carried_fails_naming_it_and_the_way_out(
             assert caught.value.hint == "carry it as text: columns: {v: {as: text}}"
             texts = read(postgres_url, "public.t", columns={"v": {"as": "text"}})
             assert rows(texts, "SELECT v FROM spool WHERE id = 2") == [(row[0],)]
+
+
+def numbers(read: Any, url: str, values: str, **wanted: Any) -> tuple[str, list[Any]]:
+    """Type and values of the column `v` of a table with these values, as the lake has them."""
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("drop table if exists t")
+        db.execute(f"create table t as select * from (values {values}) as t (v)".encode())
+    extract = read(url, "public.t", **wanted)
+    return types(extract)["v"], [row[0] for row in rows(extract)]
+
+
+def test_a_numeric_without_precision_is_as_wide_as_its_values_need(
+    db: psycopg.Connection[Any], postgres_url: str, read: Any
+) -> None:
+    """Quotients, averages, money and huge integers arrive exact, each as a DECIMAL that fits."""
+    kind, found = numbers(read, postgres_url, "(1::numeric / 3), (19.99), (null)")
+    assert kind == "DECIMAL(38,28)"
+    assert found == [Decimal("0." + "3" * 20 + "0" * 8), Decimal("19.99"), None]
+    kind, found = numbers(read, postgres_url, "(1e-7 / 3), (0.5)")
+    original = db.execute("select v from t order by v").fetchall()
+    assert sorted(found) == [value for (value,) in original]
+    assert kind == "DECIMAL(38,30)"
+    kind, found = numbers(read, postgres_url, "(12345678901234567890123456789::numeric), (0.25)")
+    assert (kind, found[0]) == ("DECIMAL(38,5)", Decimal(12345678901234567890123456789))
+    kind, found = numbers(read, postgres_url, "(99999999999999999999999999999999999999::numeric)")
+    assert (kind, found) == ("DECIMAL(38,0)", [Decimal("9" * 38)])
+    kind, found = numbers(read, postgres_url, "(1.50), (-2::numeric)")
+    assert (kind, found) == ("DECIMAL(38,18)", [Decimal("1.5"), Decimal(-2)])
+    kind, _ = numbers(read, postgres_url, "(1e25), ('NaN'::numeric)", where="v <> 'NaN'")
+    assert kind == "DECIMAL(38,6)"
+
+
+def test_a_numeric_without_precision_keeps_the_type_it_was_published_with(
+    db: psycopg.Connection[Any], postgres_url: str, read: Any
+) -> None:
+    """A later run reads it as the lake has it; it widens only where the whole table is read."""
+    published = {"v": "DECIMAL(38,28)"}
+    assert numbers(read, postgres_url, "(1.5)", published=published)[0] == "DECIMAL(38,28)"
+    assert numbers(read, postgres_url, "(1e10)", published=published)[0] == "DECIMAL(38,18)"
+    with pytest.raises(ValueNotCarried, match="published rows keep") as caught:
+        numbers(read, postgres_url, "(1e10)", published=published, continues=True)
+    assert "mode: replace" in str(caught.value.hint)
+    assert "{v: {as: text}}" in str(caught.value.hint)
+    # Published as text once: the user chose so, and took it back.
+    assert numbers(read, postgres_url, "(1.5)", published={"v": "VARCHAR"})[0] == "DECIMAL(38,18)"
 
 
 def test_text_of_other_encodings_arrives_as_utf8(

@@ -35,13 +35,21 @@ def not_carried(
     ends at its last occurrence on the value's line.
     """
     match = _MARKED.search(error)
-    if match is None or int(match[1]) >= len(columns):
+    column = marked_column(error, columns)
+    if match is None or column is None:
         return None
-    column = columns[int(match[1])]
     example = match[2].partition("\n")[0]
     if engine_tail in example:
         example = example[: example.rindex(engine_tail)]
     return value_not_carried(table, column, example)
+
+
+def marked_column(error: str, columns: Sequence[Projected]) -> Projected | None:
+    """The column a marked text tells of, None where `error` has no mark."""
+    match = _MARKED.search(error)
+    if match is None or int(match[1]) >= len(columns):
+        return None
+    return columns[int(match[1])]
 
 
 def value_not_carried(

@@ -52,6 +52,9 @@ class Request:
         statement_timeout, lock_timeout: seconds, None for the database's own.
         memory_limit: bytes the engine may use.
         keys_only: read only the key columns (used to find deleted rows).
+        published: types the lake has of the columns, by their name in the source: where the
+            source leaves a type open, it stays as it is as long as the values fit.
+        continues: whether the rows join published ones, so that no type may change.
         count_rows: also let the source count the rows that are about to be read, in the same
             view where the database gives several statements one.
     """
@@ -69,6 +72,8 @@ class Request:
     lock_timeout: float | None = None
     memory_limit: int = 256 * 1024 * 1024
     keys_only: bool = False
+    published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    continues: bool = False
     count_rows: bool = False
 
 

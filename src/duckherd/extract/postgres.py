@@ -7,7 +7,7 @@ blanks of char(n) away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,17 @@ from duckherd.catalog.postgres_connection import (
     translated,
 )
 from duckherd.catalog.source import Source
-from duckherd.errors import SourceDenied, SourceError, TableNotFound
+from duckherd.errors import SourceDenied, SourceError, TableNotFound, ValueNotCarried
 from duckherd.extract import parquet
-from duckherd.extract.carried import not_carried
+from duckherd.extract.carried import marked_column, not_carried
 from duckherd.extract.model import Extract, Request
+from duckherd.extract.postgres_numbers import (
+    DoesNotFit,
+    Shape,
+    measured_shapes,
+    open_numbers,
+    published_shapes,
+)
 from duckherd.extract.postgres_slices import Plan, plan
 from duckherd.extract.postgres_types import PostgresExpressions, quote
 from duckherd.extract.projection import Projected, project, select_list
@@ -57,7 +64,15 @@ class Postgres:
         return with_retry(lambda: pg.catalog(source, tables), is_transient)
 
     def extract(self, request: Request) -> Extract:
-        return with_retry(lambda: _extract(request), is_transient)
+        try:
+            return with_retry(lambda: _extract(request), is_transient)
+        except DoesNotFit as found:
+            if request.continues:
+                raise _no_other_type(found.error) from None
+        try:
+            return with_retry(lambda: _extract(request, measure=True), is_transient)
+        except DoesNotFit as found:
+            raise found.error from None
 
 
 DIALECT = Postgres()
@@ -65,17 +80,21 @@ DIALECT = Postgres()
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one read is made of, fixed before the first row."""
+    """What one read is made of, fixed before the first row.
+
+    Attributes:
+        open_numbers: columns whose type does not tell how many digits their values have.
+    """
 
     request: Request
     described: pg.PgTable
     columns: tuple[Projected, ...]
+    open_numbers: tuple[str, ...]
     bounds: Bounds
 
     def where(self, condition: str | None = None) -> str:
         """The WHERE clause of all conditions, empty for none."""
-        every = [part for part in (self.request.where, self.bounds.condition, condition) if part]
-        return f" WHERE {' AND '.join(f'({part})' for part in every)}" if every else ""
+        return _where(self.request.where, self.bounds.condition, condition)
 
     def query(self, condition: str | None = None) -> str:
         """The SELECT of one slice."""
@@ -91,13 +110,18 @@ class Read:
         return f"SELECT {what} FROM {source}{self.where(condition)}"
 
 
-def _extract(request: Request) -> Extract:
+def _where(*conditions: str | None) -> str:
+    every = [f"({part})" for part in conditions if part]
+    return f" WHERE {' AND '.join(every)}" if every else ""
+
+
+def _extract(request: Request, *, measure: bool = False) -> Extract:
     for left in request.spool.iterdir():
         left.unlink()
     with ExitStack() as stack:
         first = _open(stack, request, None)
         read_at = parquet.now()
-        read = _prepare(request, first)
+        read = _prepare(request, first, measure=measure)
         counted = int(str(_value(first, read.count()))) if request.count_rows else None
         parts = plan(
             first,
@@ -149,7 +173,7 @@ def _value(cursor: duckdb.DuckDBPyConnection, sql: str) -> object:
     return row[0] if row else None
 
 
-def _prepare(request: Request, cursor: duckdb.DuckDBPyConnection) -> Read:
+def _prepare(request: Request, cursor: duckdb.DuckDBPyConnection, *, measure: bool) -> Read:
     found = pg.describe(cursor, [request.table])
     if not found:
         raise TableNotFound(
@@ -157,14 +181,30 @@ def _prepare(request: Request, cursor: duckdb.DuckDBPyConnection) -> Read:
             hint="see what there is: duckherd sync",
         )
     described = found[0]
-    columns = project(
+    columns = _project(request, described)
+    _check_permission(request, described, columns)
+    bounds = _bounds(request, described, cursor)
+    numbers = open_numbers(described, columns, request.columns)
+    shapes = published_shapes(numbers, request.published)
+    if measure and numbers:
+        where = _where(request.where, bounds.condition)
+        shapes |= measured_shapes(cursor, described, numbers, where)
+    if shapes:
+        columns = _project(request, described, shapes)
+    return Read(request, described, columns, numbers, bounds)
+
+
+def _project(
+    request: Request, described: pg.PgTable, shapes: Mapping[str, Shape] | None = None
+) -> tuple[Projected, ...]:
+    return project(
         described.table,
         request.columns,
-        PostgresExpressions(described.types, verify_utf8=described.encoding == "SQL_ASCII"),
+        PostgresExpressions(
+            described.types, verify_utf8=described.encoding == "SQL_ASCII", shapes=shapes
+        ),
         only=request.key if request.keys_only else None,
     )
-    _check_permission(request, described, columns)
-    return Read(request, described, columns, _bounds(request, described, cursor))
 
 
 def _check_permission(
@@ -196,8 +236,7 @@ def _bounds(request: Request, described: pg.PgTable, cursor: duckdb.DuckDBPyConn
     column = quote(window.column)
 
     def newest_of(condition: str | None) -> str | None:
-        every = [f"({part})" for part in (request.where, condition) if part]
-        where = f" WHERE {' AND '.join(every)}" if every else ""
+        where = _where(request.where, condition)
         source = f"{quote(name.schema)}.{quote(name.name)}"
         found = _value(cursor, f"SELECT max({column})::text AS newest FROM {source}{where}")
         return None if found is None else str(found)
@@ -288,6 +327,17 @@ def _write(
         )
     except duckdb.Error as error:
         marked = not_carried(str(error), read.request.table, read.columns)
-        if marked is not None:
-            raise marked from None
-        raise
+        if marked is None:
+            raise
+        column = marked_column(str(error), read.columns)
+        if column is not None and column.column.name in read.open_numbers:
+            raise DoesNotFit(marked) from None
+        raise marked from None
+
+
+def _no_other_type(error: ValueNotCarried) -> ValueNotCarried:
+    return ValueNotCarried(
+        f"{error.message}; the published rows keep the digits they have",
+        hint="read the table once with mode: replace, which finds the digits it needs; or "
+        f"{error.hint}",
+    )

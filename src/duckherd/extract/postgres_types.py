@@ -8,8 +8,8 @@ from duckherd.catalog.model import Column
 from duckherd.catalog.postgres import PgType
 from duckherd.extract.projection import Carry
 
-UNBOUNDED_SCALE = 18
-"""Digits after the point of a `numeric` without precision: DECIMAL(38,18)."""
+OPEN_SHAPE = (38, 18)
+"""Precision and scale of a `numeric` without precision, as long as its values fit."""
 
 MONEY_SCALE = 2
 """Digits of a currency of most locales; a value with more of them is refused."""
@@ -18,6 +18,8 @@ _PLAIN = frozenset(
     {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea", "uuid"}
 )
 _TEXTS = frozenset({"text", "varchar"})
+# The scanner has no lists of bytea: it would hand on their literal.
+_LISTED = _PLAIN - {"bytea"}
 _UNCHANGED = {**dict.fromkeys(_PLAIN - _TEXTS, "{}"), "oid": "{}::int8"}
 
 # Their text cast is what the database prints; for the others it is not always
@@ -40,9 +42,16 @@ def quote(identifier: str) -> str:
 class PostgresExpressions:
     """The select list of one table, by the resolved types of its columns."""
 
-    def __init__(self, types: Mapping[str, PgType], *, verify_utf8: bool = False) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, PgType],
+        *,
+        verify_utf8: bool = False,
+        shapes: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         self._types = types
         self._verify_utf8 = verify_utf8
+        self._shapes = shapes or {}
 
     def quote(self, identifier: str) -> str:
         return quote(identifier)
@@ -97,13 +106,14 @@ class PostgresExpressions:
             return f"pg_catalog.isfinite({name})", "date"
         if kind.name == "time":
             return f"{name} < '24:00:00'", "time"
-        if kind.element is not None:
+        # int2vector and oidvector tell an element too, and start at 0.
+        if kind.element is not None and kind.name.startswith("_"):
             return _array_condition(name, kind.element), kind.name
         return None, kind.name
 
     def _numeric(self, column: Column, marker: str) -> Carry:
         name = quote(column.name)
-        shape = decimal_shape(column.precision, column.scale)
+        shape = self._shapes.get(column.name) or decimal_shape(column.precision, column.scale)
         if shape is None:
             return Carry(self.text(column))
         precision, scale = shape
@@ -131,7 +141,7 @@ def _array_condition(name: str, element: str) -> str | None:
         f"pg_catalog.array_ndims({name}) IS NULL OR "
         f"(pg_catalog.array_ndims({name}) = 1 AND pg_catalog.array_lower({name}, 1) = 1)"
     )
-    if element in _PLAIN:
+    if element in _LISTED:
         return one
     if element in _INFINITE_TIMES:
         return (
@@ -148,7 +158,7 @@ def decimal_shape(precision: int | None, scale: int | None) -> tuple[int, int] |
     values decide, one by one.
     """
     if precision is None or scale is None:
-        return 38, UNBOUNDED_SCALE
+        return OPEN_SHAPE
     if scale < 0:
         return min(38, precision - scale), 0
     if scale > precision:
