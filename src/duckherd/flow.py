@@ -231,6 +231,8 @@ def _request(
         slice_bytes=limits.slice_bytes,
         statement_timeout=_seconds(limits.statement_timeout),
         lock_timeout=_seconds(limits.lock_timeout),
+        published=MappingProxyType({column.source_name: column.type for column in before.columns}),
+        continues=before.continues(parameters.mode, parameters.format),
         count_rows=needs_source_count(parameters.checks),
     )
 
