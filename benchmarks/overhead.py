@@ -140,7 +140,7 @@ def until(ready: object, seconds: float = 180) -> None:
         with contextlib.suppress(OSError, urllib.error.URLError):
             if ready():
                 return
-        time.sleep(0.2)
+        time.sleep(0.5)  # each look costs the server as much as a twentieth of a run
     raise TimeoutError
 
 
@@ -274,6 +274,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--modes", default="process,serve,fork,reuse,monolith")
     options = parser.parse_args()
+    # In the background a shell ignores SIGINT for its children, and Prefect ends by that signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="duckherd-bench-") as name:
         folder = Path(name)
         (folder / "tiny_flows.py").write_text(FLOWS)

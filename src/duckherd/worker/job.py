@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefect.settings import Settings, get_current_settings
 from prefect.workers.process import ProcessJobConfiguration, ProcessVariables
 from pydantic import Field
 
@@ -38,12 +39,28 @@ class WarmJobConfiguration(ProcessJobConfiguration):
     max_runs_per_process: int = Field(default=200, ge=1, description=_MAX_RUNS)
     max_memory_mib: int = Field(default=2048, ge=1, description=_MAX_MEMORY)
 
+    @classmethod
+    def _base_environment(cls) -> dict[str, str]:
+        return dict(_environment_of(get_current_settings()))
+
     @property
     def needs_own_command(self) -> bool:
         """Whether the user asked for a command of their own, which a warm process is not."""
         return self._command_configured or _true(
             self.env.get("PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES")
         )
+
+
+_known_environment: tuple[Settings, dict[str, str]] | None = None
+
+
+def _environment_of(settings: Settings) -> dict[str, str]:
+    # Prefect walks its whole tree of settings for this, which costs more than all else the
+    # worker does for a run. They are frozen while it runs.
+    global _known_environment
+    if _known_environment is None or _known_environment[0] is not settings:
+        _known_environment = settings, settings.to_environment_variables(exclude_unset=True)
+    return _known_environment[1]
 
 
 class WarmVariables(ProcessVariables):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import flow_engine, results
+from prefect import flow_engine, flows, results
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal.attempt_control import AttemptConclusion, EngineOutcomeReceipt
 from prefect._internal.control_listener import (
@@ -25,6 +25,7 @@ from prefect._internal.control_listener import (
     report_engine_outcome,
 )
 from prefect._internal.metrics import RunMetrics
+from prefect._internal.pydantic.validated_func import ValidatedFunction
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import SyncClientContext
@@ -46,6 +47,7 @@ from prefect.runner._process_manager import (
 )
 from prefect.runner._state_proposer import StateProposer
 from prefect.types._datetime import now
+from prefect.workers.base import BaseJobConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,10 +86,14 @@ __all__ = [
 RESULT_STORAGE_TTL = 60.0
 """Seconds for which a process remembers the server's default result storage."""
 
+FIRST_HEARTBEAT_SECONDS = 1.0
+"""A run that ends sooner sends no heartbeat."""
+
 REPLACED: tuple[tuple[Any, str], ...] = (
     (flow_engine, "_send_heartbeats"),
     (flow_engine, "observe_flow_run_suspension"),
     (flow_engine, "report_engine_outcome"),
+    (flows, "ValidatedFunction"),
     (results, "_read_server_default_result_storage_block_id"),
     (results, "_aread_server_default_result_storage_block_id"),
     (SyncPrefectClient, "update_flow_run"),
@@ -98,6 +104,7 @@ REPLACED: tuple[tuple[Any, str], ...] = (
 """What `install_in_child` replaces, for the test that notices changes."""
 
 RELIED_UPON: tuple[tuple[Any, str], ...] = (
+    (BaseJobConfiguration, "_base_environment"),
     (flow_engine, "run_flow"),
     (flow_engine, "load_flow"),
     (flow_engine.FlowRunEngine, "initialize_run"),
@@ -144,6 +151,7 @@ def install_in_child(current: CurrentRun) -> None:
         "_send_heartbeats": _send_heartbeats,
         "observe_flow_run_suspension": _suspension_is_relayed,
         "report_engine_outcome": _reporting_to(current),
+        "ValidatedFunction": _built_once(ValidatedFunction),
         "_read_server_default_result_storage_block_id": _remembered(
             results._read_server_default_result_storage_block_id  # noqa: SLF001
         ),
@@ -163,7 +171,8 @@ def install_in_child(current: CurrentRun) -> None:
 
 @contextmanager
 def _send_heartbeats(engine: Any, join_on_exit: bool = True) -> Iterator[None]:
-    # Prefect's own sleeps in steps of a second and is joined at the end of the run.
+    # Prefect's own sleeps in steps of a second and is joined at the end of the run. Its first
+    # event comes at once, which for a short run is an event about nothing.
     seconds = engine.heartbeat_seconds
     if seconds is None:
         yield
@@ -172,6 +181,7 @@ def _send_heartbeats(engine: Any, join_on_exit: bool = True) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
+        stop.wait(FIRST_HEARTBEAT_SECONDS)
         while not stop.is_set():
             state = engine.flow_run and engine.flow_run.state
             if state and state.is_final():
@@ -211,6 +221,18 @@ def _reporting_to(current: CurrentRun) -> Callable[..., bool]:
         return report_engine_outcome(receipt)
 
     return report
+
+
+def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the pydantic model of each flow's signature, which Prefect builds for every run."""
+    known: dict[Callable[..., Any], Any] = {}
+
+    def built(function: Callable[..., Any], config: Any = None) -> Any:
+        if function not in known:
+            known[function] = build(function, config=config)
+        return known[function]
+
+    return built
 
 
 def _remembered(read: Callable[[], UUID | None]) -> Callable[[], UUID | None]:
