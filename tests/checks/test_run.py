@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from check_tables import Table
+from duckherd.checks.kinds import KINDS
 from duckherd.checks.model import Context, Load
+from duckherd.checks.options import MetricOptions, RowOptions
 
 NOW = "2024-01-11T00:00:00+00:00"
 
@@ -391,18 +393,24 @@ def test_rows_against_the_source(
     assert orders.one({"row_count": {"source": source}}, context).outcome == outcome
 
 
+def _age(table: Table, where: str = "true") -> float:
+    newest = f"select max(created_at) from t where {where}"
+    return float(table.ask(f"select epoch(timestamp '2024-01-11' - ({newest}))"))
+
+
 @pytest.mark.parametrize(("max_age", "outcome"), [("1d", "pass"), ("23h59m", "fail")])
 def test_freshness(max_age: str, outcome: str, orders: Table) -> None:
     """The newest value is held against the moment the table was read, bounds inclusive."""
     verdict = orders.one({"freshness": {"column": "created_at", "max_age": max_age}})
-    assert (verdict.outcome, verdict.metric) == (outcome, 86400.0)
+    assert (verdict.outcome, verdict.metric) == (outcome, _age(orders))
 
 
 def test_freshness_of_the_rows_of_where(orders: Table) -> None:
     """`where` restricts the rows whose newest value counts."""
     check = {"freshness": {"column": "created_at", "max_age": "5d", "where": "id <= 6"}}
     verdict = orders.one(check)
-    assert (verdict.outcome, verdict.metric) == ("pass", 5 * 86400.0)
+    assert (verdict.outcome, verdict.metric) == ("pass", _age(orders, "id <= 6"))
+    assert verdict.rows == orders.ask("select count(*) from t where id <= 6")
 
 
 @pytest.mark.parametrize("rows", ["no_orders", "null_orders"])
@@ -450,6 +458,25 @@ def test_schema(options: dict[str, Any], failures: int, observed: str, orders: T
     verdict = orders.one({"schema": options})
     assert (verdict.outcome, verdict.failures) == ("fail" if failures else "pass", failures)
     assert observed in verdict.observed
+
+
+@pytest.mark.parametrize("rows", ["no_orders", "null_orders"])
+def test_schema_does_not_depend_on_rows(rows: str, request: pytest.FixtureRequest) -> None:
+    """A table without rows or values has its columns all the same."""
+    table: Table = request.getfixturevalue(rows)
+    assert table.one({"schema": {"columns": SCHEMA, "ordered": True}}).outcome == "pass"
+    assert table.one({"schema": {"columns": {**SCHEMA, "id": "text"}}}).failures == 1
+
+
+def test_every_kind_is_tested() -> None:
+    """A new kind joins the cases above, or gets tests of its own here."""
+    assert {case.kind for case in ROWS.values()} == _kinds(RowOptions)
+    assert {case.kind for case in FIGURES.values()} == _kinds(MetricOptions)
+    assert set(KINDS) - _kinds(RowOptions) - _kinds(MetricOptions) == {"freshness", "schema"}
+
+
+def _kinds(family: type) -> set[str]:
+    return {kind for kind, model in KINDS.items() if issubclass(model, family)}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ tables, the exact number of duplicates where there are any) has a query of its o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from duckherd.catalog.model import TableName
 from duckherd.checks import sql
@@ -29,11 +30,21 @@ from duckherd.checks.options import CheckOptions, RowOptions, ScanOptions, names
 from duckherd.checks.vocabulary import Check
 from duckherd.extract.model import SpoolColumn
 
-Spans = Mapping[str, tuple[int, int]]
-"""Least and greatest value of integer columns, by column name."""
-
 BITMAP_BITS = 1 << 28
 """Widest range of integers that is kept as a bitmap: 32 MiB a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a table before it is scanned.
+
+    Attributes:
+        spans: least and greatest value of integer columns, by column name.
+        counts: condition -> rows of the whole table that fulfil it.
+    """
+
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +77,20 @@ class Probe:
 
 
 def probes_of(
-    checks: Sequence[Check], columns: Iterable[SpoolColumn] = (), spans: Spans | None = None
+    checks: Sequence[Check], columns: Iterable[SpoolColumn] = (), known: Known | None = None
 ) -> tuple[Probe, ...]:
     """All probes of a table's checks, in their order, names made unique."""
     types = {column.name: column.type for column in columns}
     probes: list[Probe] = []
     taken: set[str] = set()
     for position, check in enumerate(checks):
-        parts = _subjects(check.options)
+        parts = subjects(check.options)
         for subject in parts:
             name = _free(_name(check.options, subject, alone=len(parts) == 1), taken)
             taken.add(name)
             type_ = types.get(subject[0], "") if subject else ""
-            probes.append(
-                _compiled(Probe(position, check.options, name, subject, type_), types, spans or {})
-            )
+            probe = Probe(position, check.options, name, subject, type_)
+            probes.append(_compiled(probe, types, known or Known()))
     return tuple(probes)
 
 
@@ -88,19 +98,6 @@ def aggregate_query(probes: Iterable[Probe]) -> tuple[str, tuple[str, ...]]:
     """One query for all measures of `probes`, and the measures in the order of its columns."""
     measures = tuple(dict.fromkeys(measure for probe in probes for measure in probe.measures))
     return "select\n  " + ",\n  ".join(measures) + "\nfrom this", measures
-
-
-def integer_keys(checks: Iterable[Check], columns: Iterable[SpoolColumn]) -> tuple[str, ...]:
-    """Integer columns whose different values are counted: worth knowing their span."""
-    integers = {column.name for column in columns if sql.is_integer(column.type)}
-    wanted = [
-        name
-        for check in checks
-        if isinstance(check.options, Unique | DistinctCount)
-        for (*names,) in _subjects(check.options)
-        for name in names
-    ]
-    return tuple(name for name in dict.fromkeys(wanted) if name in integers)
 
 
 def other_tables(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
@@ -124,7 +121,7 @@ def relation(table: str) -> str:
     return f"{sql.identifier(name.schema)}.{sql.identifier(name.name)}"
 
 
-def _subjects(options: CheckOptions) -> list[tuple[str, ...]]:
+def subjects(options: CheckOptions) -> list[tuple[str, ...]]:
     """The columns each probe of a check is about."""
     if isinstance(options, Unique):
         return [names_of(options.columns)]
@@ -154,34 +151,40 @@ def _free(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _compiled(probe: Probe, types: Mapping[str, str], spans: Spans) -> Probe:
+def _compiled(probe: Probe, types: Mapping[str, str], known: Known) -> Probe:
     options, where = probe.options, probe.where
     rows = sql.filtered("count(*)", where)
     match options:
         case Schema():
             return probe
         case Unique():
-            return _unique(probe, rows, _bitmap(probe.columns, types, spans, where))
+            return _unique(probe, rows, _bitmap(probe.columns, types, known, where))
         case Sql():
             return _user_query(probe, options, rows)
         case Relationships():
             return _relationship(probe, options, rows)
         case RowOptions():
-            return _by_row(probe, rows)
-    return _with(
-        probe, measures=(rows, *_figures(probe, _bitmap(probe.columns, types, spans, where)))
-    )
+            return _by_row(probe, rows, known)
+    bitmap = _bitmap(probe.columns, types, known, where)
+    return _with(probe, measures=(rows, *_figures(probe, bitmap, known)))
 
 
-def _by_row(probe: Probe, rows: str) -> Probe:
+def _by_row(probe: Probe, rows: str, known: Known) -> Probe:
     column = probe.columns[0] if probe.columns else ""
     condition = sql.fails_when(probe.options, column, probe.type)
-    failing = f"select * from this where {sql.both(probe.where, condition)}"
+    quick = sql.counts_when(probe.options, column, probe.type)
+    failures = _known(known, condition, probe.where)
     return _with(
         probe,
-        measures=(rows, sql.filtered("count(*)", probe.where, condition)),
-        failing=failing,
+        measures=(rows, failures or sql.filtered("count(*)", probe.where, quick)),
+        failing=f"select * from this where {sql.both(probe.where, condition)}",
     )
+
+
+def _known(known: Known, condition: str | None, where: str | None) -> str | None:
+    """The number of rows that fulfil both, where it is known; of no rows, none fulfil more."""
+    count = known.counts.get(condition) if condition else None
+    return str(count) if count == 0 or (count is not None and not where) else None
 
 
 def _unique(probe: Probe, rows: str, bitmap: str | None) -> Probe:
@@ -225,13 +228,14 @@ def _relationship(probe: Probe, options: Relationships, rows: str) -> Probe:
     )
 
 
-def _figures(probe: Probe, bitmap: str | None) -> tuple[str, ...]:
+def _figures(probe: Probe, bitmap: str | None, known: Known) -> tuple[str, ...]:
     """The figure of a metric; where SQL compares it with bounds, also whether it breaks them."""
     options, where = probe.options, probe.where
     column = sql.identifiers(probe.columns)
     match options:
         case NullRatio():
-            return (sql.filtered("count(*)", where, f"{column} is null"),)
+            null = sql.is_null(probe.columns[0])
+            return (_known(known, null, where) or sql.filtered("count(*)", where, null),)
         case DistinctCount():
             return (bitmap or sql.filtered(f"count(distinct {column})", where),)
         case BoundedMetric():
@@ -266,13 +270,14 @@ def _number(figure: str, type_: str) -> str:
 
 
 def _bitmap(
-    columns: Sequence[str], types: Mapping[str, str], spans: Spans, where: str | None
+    columns: Sequence[str], types: Mapping[str, str], known: Known, where: str | None
 ) -> str | None:
     """How many different integers, counted as bits; None where their range is too wide.
 
     Several columns are counted as one number with a digit for each of them. Memory is
     one bit for each number in the range, where a hash table takes some 30 bytes a row.
     """
+    spans = known.spans
     if not all(name in spans and sql.is_integer(types.get(name, "")) for name in columns):
         return None
     digit, parts = 1, []

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duckherd.checks import sql
-from duckherd.checks.compile import Spans, relation
+from duckherd.checks.compile import relation
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -66,25 +66,6 @@ def opened(
                 connection.execute(f"create schema if not exists {name.rpartition('.')[0]}")
                 _view(connection, name, its_files)
             yield connection
-
-
-def spans(connection: DuckDBPyConnection, files: Files, columns: Sequence[str]) -> Spans:
-    """Least and greatest value of integer columns, from the files' footers alone.
-
-    Columns whose statistics are not complete are left out.
-    """
-    if not columns:
-        return {}
-    found = connection.execute(
-        "select path_in_schema, min(stats_min_value::hugeint), max(stats_max_value::hugeint) "
-        f"from parquet_metadata([{_paths(files)}]) "
-        f"where path_in_schema in ({sql.literals(columns)}) "
-        "group by path_in_schema having bool_and("
-        "  stats_min_value is not null and stats_max_value is not null"
-        "  or coalesce(stats_null_count = num_values, false)"
-        ") and count(stats_min_value) > 0"
-    ).fetchall()
-    return {name: (least, most) for name, least, most in found}
 
 
 def canonical_types(connection: DuckDBPyConnection, types: Sequence[str]) -> dict[str, str]:

@@ -11,11 +11,11 @@ from duckherd.checks import sql
 from duckherd.checks.compile import (
     Probe,
     aggregate_query,
-    integer_keys,
     other_tables,
     probes_of,
 )
-from duckherd.checks.engine import Files, Resources, canonical_types, opened, spans
+from duckherd.checks.engine import Files, Resources, canonical_types, opened
+from duckherd.checks.footers import known
 from duckherd.checks.judge import Measured, judge, unjudged
 from duckherd.checks.kinds import Expression, Relationships, Schema, Sql, Unique
 from duckherd.checks.model import Context, Verdict
@@ -50,8 +50,7 @@ def run_checks(
         published_tables(context.lake, other_tables(checks)) as others,
         opened(files, others.files, resources) as connection,
     ):
-        known = spans(connection, files, integer_keys(checks, columns))
-        probes = probes_of(checks, columns, known)
+        probes = probes_of(checks, columns, known(connection, files, checks, columns))
         judging = _Judging(connection, tuple(columns), context, others.missing)
         return judging.verdicts(probes)
 

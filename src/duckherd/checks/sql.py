@@ -80,20 +80,37 @@ def fails_when(  # noqa: PLR0911  one line a kind
     quoted = identifier(column) if column else ""
     match options:
         case NotNull():
-            return f"{quoted} is null"
+            return is_null(column)
         case AcceptedValues():
             return f"{quoted} not in ({literals(options.values, type_)})"
         case RejectedValues():
             return f"{quoted} in ({literals(options.values, type_)})"
         case Range():
-            return _outside(quoted, options, type_)
+            return outside(quoted, options, type_)
         case Length():
-            return _outside(_length(quoted, type_), options, "")
+            return outside(_length(quoted, type_), options, "")
         case Matches():
             return f"not regexp_matches({quoted}, {text(options.regex)})"
         case Expression():
             return f"not ({closed(options.expression)})"
     return None
+
+
+def counts_when(options: CheckOptions, column: str, type_: str) -> str | None:
+    """As `fails_when`, in a form that is counted faster.
+
+    DuckDB runs a function once for each word of a Parquet dictionary, an operator such
+    as IN for each row.
+    """
+    if type_ == "VARCHAR" and isinstance(options, AcceptedValues | RejectedValues):
+        listed = f"list_contains([{literals(options.values, type_)}], {identifier(column)})"
+        return f"not {listed}" if isinstance(options, AcceptedValues) else listed
+    return fails_when(options, column, type_)
+
+
+def is_null(column: str) -> str:
+    """The condition that a column is NULL."""
+    return f"{identifier(column)} is null"
 
 
 def is_text(type_: str) -> bool:
@@ -111,7 +128,8 @@ def is_integer(type_: str) -> bool:
     return type_.upper().removeprefix("U") in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
 
 
-def _outside(value: str, options: Range | Length, type_: str) -> str:
+def outside(value: str, options: Range | Length, type_: str) -> str:
+    """The condition that `value` lies beyond a bound."""
     below, above = ("<=", ">=") if getattr(options, "exclusive", False) else ("<", ">")
     sides = []
     if options.min is not None:
