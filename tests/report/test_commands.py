@@ -88,6 +88,35 @@ def test_nothing_selected_is_an_error_with_the_nearest_names(duckherd):
     assert "hr.table_0001" in err
 
 
+def test_that_nothing_is_late_is_an_answer(simulated, tmp_path, monkeypatch, capsys):
+    """Status of a result no run has is good news, exit 0; a name no table has stays an error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_API_URL", simulated.url)
+    monkeypatch.setenv("DUCKHERD_CACHE", str(tmp_path))
+    assert main(["status", "result:crashed", "hr.*,result:crashed"]) == 0
+    assert "tables match result:crashed hr.*,result:crashed" in capsys.readouterr().err
+    assert main(["status", "hrr.*,result:crashed"]) == 2
+    assert main(["status", "hrr.*"]) == 2
+
+
+def test_sla_of_what_is_late_names_the_slots_that_were_not_served(duckherd, simulated):
+    """Tables whose newest slot is late or missing; none of them is an answer too, exit 0."""
+    newest = {}
+    for (name, _), outcome in sorted(simulated.world.truth.items(), key=lambda each: each[0][1]):
+        if outcome != "excluded":
+            newest[name] = outcome
+    _, out, _ = duckherd("sla", "result:late", "result:missing", "-o", "json")
+    tables = json.loads(out)["tables"]
+    assert {table["deployment"] for table in tables} == {
+        name for name, outcome in newest.items() if outcome in {"late", "stale", "missing"}
+    }
+    assert {table["result"] for table in tables} <= {"late", "missing"}
+    good = next(name for name in sorted(newest) if newest[name] == "good")
+    code, out, err = duckherd("sla", f"{good},result:late")
+    assert (code, out) == (0, "")
+    assert f"match {good},result:late" in err
+
+
 def test_report_writes_one_file(duckherd, tmp_path):
     """And says how large it is."""
     path = tmp_path / "report.html"

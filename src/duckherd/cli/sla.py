@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from duckherd.cli.asked import or_none
 from duckherd.cli.ending import Exit
 from duckherd.cli.output import Field, Output, Row, emit, message
 from duckherd.cli.past import Offline, Select, Window, choose, moment, past
@@ -34,15 +35,16 @@ def _minute(value: datetime) -> str:
 TABLES = (
     Field("deployment", "DEPLOYMENT"),
     Field("owner", "OWNER", spare=1),
+    Field("result", "RESULT", style=lambda value: "" if value == "ok" else "yellow"),
     Field("state", "OBJECTIVE", style=lambda value: _STYLES.get(value, "")),
-    Field("target", "TARGET", show=_percent, right=True, spare=4),
-    Field("attainment", "ATTAINED", show=_percent, right=True, spare=2),
-    Field("good", "GOOD", right=True, spare=6),
-    Field("valid", "SLOTS", right=True, spare=5),
-    Field("missed", "MISSED", right=True),
-    Field("allowed", "ALLOWED", right=True, spare=3),
+    Field("target", "TARGET", show=_percent, right=True, spare=6),
+    Field("attainment", "ATTAINED", show=_percent, right=True, spare=3),
+    Field("good", "GOOD", right=True, spare=8),
+    Field("valid", "SLOTS", right=True, spare=7),
+    Field("missed", "MISSED", right=True, spare=4),
+    Field("allowed", "ALLOWED", right=True, spare=5),
     Field("left", "LEFT", right=True),
-    Field("excluded", "EXCLUDED", right=True, spare=7),
+    Field("excluded", "EXCLUDED", right=True, spare=9),
     Field("next_deadline", "NEXT DUE", show=_minute),
 )
 GROUPS = (
@@ -76,13 +78,19 @@ def sla(
     Exit code 1 when a selected objective is breached. See docs/sla.md.
     """
     with past("duckherd sla", offline=offline) as opened:
-        judged = choose(opened.judge(window), select, exclude)
+        everything = opened.judge(window)
+        judged = or_none(
+            lambda: choose(everything, select, exclude),
+            everything.tables, select, none=everything.only(()),
+        )  # fmt: skip
         breached = sum(one.breached for one in judged.attainments.values())
         if by:
             emit(group_rows(judged.groups(by)), GROUPS, output, name="groups")
         else:
             emit(table_rows(judged, ahead=next), TABLES, output, name="tables")
         promised = sum(table.objective is not None for table in judged.tables)
+        if not judged.tables and select:
+            message(f"0 of {plural(len(everything.tables), 'table')} match {' '.join(select)}")
         message(f"{breached:,} of {plural(promised, 'objective')} breached")
     return Exit.FAILED if breached else Exit.GOOD
 
@@ -101,6 +109,8 @@ def table_rows(judged: Judged, *, ahead: bool = False) -> Iterable[Row]:
 
 
 def _row(judged: Judged, one: Risk) -> Row:
+    from duckherd.report.judged import result_of
+
     attainment = one.attainment
     promised = one.table.objective is not None
     found = judged.slots[one.table.name]
@@ -108,6 +118,7 @@ def _row(judged: Judged, one: Risk) -> Row:
         "deployment": one.table.name,
         "table": one.table.table,
         "owner": one.table.owner,
+        "result": next(iter(result_of(found)), None),
         "state": _state(one),
         "target": attainment.target,
         "attainment": attainment.percent,

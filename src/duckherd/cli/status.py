@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from duckherd.api.client import Api
 from duckherd.api.work_pools import online_workers, read_work_pool
+from duckherd.cli.asked import or_none
 from duckherd.cli.connection import Connection, connect
 from duckherd.cli.ending import Exit
 from duckherd.cli.herd import Herd, choose, project_of, read_herd
@@ -64,7 +65,10 @@ def status(
     """
     with connect("duckherd status") as connection:
         herd = _read(connection, file)
-        chosen = choose(herd, select, exclude or ())
+        nobody: list[TableDeployment] = []
+        chosen = or_none(
+            lambda: choose(herd, select, exclude or ()), herd.deployments, select, nobody
+        )
         rows = sorted(
             (_row(connection.api, herd, each) for each in chosen),
             key=lambda row: (_ORDER.index(row["result"]), row["table"] or row["deployment"]),
@@ -74,7 +78,7 @@ def status(
             listed = [row for row in rows if row["result"] != "ok"]
         emit(listed, _FIELDS, output, name="tables", extra={"missing": list(herd.missing)})
         if output == "text":
-            _tell(rows, herd)
+            _tell(rows, herd, " ".join(select))
         if connection.private is None:
             _tell_pools(connection.api, chosen, rows)
     return Exit.FAILED if any(row["result"] in {"failed", "crashed"} for row in rows) else Exit.GOOD
@@ -109,7 +113,10 @@ def _row(api: Api, herd: Herd, deployment: TableDeployment) -> Row:
     }
 
 
-def _tell(rows: Sequence[Row], herd: Herd) -> None:
+def _tell(rows: Sequence[Row], herd: Herd, asked: str) -> None:
+    if not rows:
+        message(f"0 of {len(herd.deployments):,} tables match {asked}")
+        return
     counts = Counter(row["result"] for row in rows)
     told = [f"{counts[result]:,} {result}" for result in _ORDER if counts[result]]
     message(f"{len(rows):,} tables: {', '.join(told)}")

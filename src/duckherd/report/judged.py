@@ -97,7 +97,7 @@ def judge(herd: Herd, start: Instant, window: float | None = None) -> Judged:
 def lookups(judged: Judged) -> Mapping[str, Callable[[Table], Collection[str]]]:
     """What the selection language asks of history: `result:`, `check:`, `objective:`."""
     return {
-        "result": lambda table: _result(judged.slots[table.name]),
+        "result": lambda table: result_of(judged.slots[table.name]),
         "check": lambda table: _checks(judged.slots[table.name]),
         "objective": lambda table: ["breached"] if judged.attainments[table.name].breached else [],
     }
@@ -119,7 +119,8 @@ def last_judged(found: Sequence[Slot]) -> Slot | None:
     return next((slot for slot in reversed(found) if slot.outcome.is_valid), None)
 
 
-def _result(found: Sequence[Slot]) -> Collection[str]:
+def result_of(found: Sequence[Slot]) -> Collection[str]:
+    """How the newest slot that counts went, in the words of `result:`; nothing without one."""
     slot = last_judged(found)
     return [_RESULTS[slot.outcome]] if slot else []
 
