@@ -186,6 +186,9 @@ def _draw(table: SimTable, random_: random.Random, illness: float) -> str:
     fault = random_.choices(names, [weights[0], *(illness * each for each in weights[1:])])[0]
     if fault == "stale" and not table.freshness:
         return "good"
+    if fault == "late" and table.freshness and table.deadline is None:
+        # It would publish over the newer data of the next run, which the lake refuses.
+        return "failed"
     if fault == "repaired-late" and table.deadline is None:
         # Due when the next slot is: what is repaired after that serves the next slot.
         return "failed"

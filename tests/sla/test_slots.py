@@ -222,6 +222,18 @@ def test_freshness_is_judged_by_the_data_not_by_the_run():
     assert outcomes(found) == ["good", "stale"]
 
 
+def test_fresh_data_that_older_data_replaced_is_not_fresh():
+    """Repaired by hand at noon with that day's data; the next night publishes the day before's."""
+    table = nightly(objective=Objective(deadline="06:00", freshness="26h"))
+    runs = [
+        run(MON, state="FAILED"),
+        run(start=MON + 10 * HOUR, published=MON + 11 * HOUR, data_until=MON + 10 * HOUR),
+        run(TUE, published=TUE + HOUR, data_until=MON - 12 * HOUR),
+    ]
+    found = judged(table, runs, "2025-06-02T00:00", "2025-06-04T00:00")
+    assert outcomes(found) == ["late", "stale"]
+
+
 def test_freshness_alone_forgives_a_missed_run_while_the_data_is_young():
     """At most 50 h old: one missed night keeps the promise, two break it."""
     table = nightly(objective=Objective(freshness="50h"))

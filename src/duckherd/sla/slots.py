@@ -300,16 +300,16 @@ def _excluded(
 
 
 def _fresh(objective: Objective, deadline: Instant, now: Instant, index: _Runs) -> bool | None:
-    """Whether the newest published data is young enough at the deadline; None: not known yet."""
+    """Whether what was published last is young enough at the deadline; None: not known yet."""
     oldest = deadline - parse_duration(objective.freshness or "0s")
     moment = min(deadline, now)
     # What was published by a run that started long before is too old anyway.
     candidates = reversed(index.started[: bisect_right(index.starts, moment)])
-    if any(
-        run.fresh_until >= oldest
-        for run in takewhile(lambda run: _start(run) >= oldest - 7 * DAY, candidates)
-        if run.published and run.published <= moment
-    ):
+    recent = takewhile(lambda run: _start(run) >= oldest - 7 * DAY, candidates)
+    published = (run for run in recent if run.published and run.published <= moment)
+    # Readers see what was published last, also where an earlier run had newer data.
+    visible = max(published, key=_published, default=None)
+    if visible is not None and visible.fresh_until >= oldest:
         return True
     return False if deadline <= now else None
 
