@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg
+import pymysql
 
 LIMIT_MB = 400
 
@@ -50,6 +52,22 @@ def test_wide_rows_are_read_in_bounded_memory(postgres_url: str, tmp_path: Path)
         )
     rows, megabytes = peak(postgres_url, "public.t", tmp_path / "spool")
     assert rows == 4200
+    assert megabytes < LIMIT_MB
+
+
+def test_wide_rows_of_mysql_are_read_in_bounded_memory(mariadb_url: str, tmp_path: Path) -> None:
+    """800 rows of a megabyte each, which the scanner alone would hold all at once."""
+    parts = urlsplit(mariadb_url)
+    name = parts.path[1:]
+    with pymysql.connect(
+        host=parts.hostname, port=parts.port, user=parts.username,
+        password=unquote(parts.password or ""), database=name, autocommit=True,
+    ) as connection, connection.cursor() as cursor:  # fmt: skip
+        cursor.execute("create table t (id int primary key, body longtext)")
+        cursor.execute("insert into t select seq, repeat(md5(seq), 32768) from seq_1_to_800")
+        cursor.execute("analyze table t")
+    rows, megabytes = peak(mariadb_url, f"{name}.t", tmp_path / "spool")
+    assert rows == 800
     assert megabytes < LIMIT_MB
 
 

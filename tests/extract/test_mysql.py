@@ -28,7 +28,7 @@ from duckherd.errors import (
     TableNotFound,
     ValueNotCarried,
 )
-from duckherd.extract import parquet, retry
+from duckherd.extract import mysql_portions, parquet, retry
 from duckherd.extract.model import Window
 from extract_results import rows, types
 
@@ -60,6 +60,16 @@ def db(mariadb_url: str) -> Iterator[Any]:
 def name(mariadb_url: str) -> str:
     """Name of the database of this test."""
     return urlsplit(mariadb_url).path[1:]
+
+
+@pytest.fixture(params=["consistent snapshot, in portions", "single statement"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How a table is read: any table may be taken for one of wide rows."""
+    portions = request.param != "single statement"
+    monkeypatch.setattr(mysql_portions, "WIDE", 0 if portions else 1 << 40)
+    monkeypatch.setattr(mysql_portions, "_FIRST_ROWS", 2)
+    monkeypatch.setattr(mysql_portions, "_MOST_ROWS", 3)
+    return str(request.param)
 
 
 # type -> literals, type in the spool
@@ -105,7 +115,7 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
 
 
 def test_every_value_reads_back_as_the_server_prints_it(
-    db: Any, mariadb_url: str, name: str, read: Any
+    db: Any, mariadb_url: str, name: str, read: Any, way: str
 ) -> None:
     """Each value of the spool, as text, is what MariaDB's own cast to text gives."""
     columns = ", ".join(f"c{i} {kind}" for i, kind in enumerate(HOSTILE))
@@ -115,6 +125,7 @@ def test_every_value_reads_back_as_the_server_prints_it(
         values = [v[number] if number < len(v) else "null" for v, _ in HOSTILE.values()]
         db.execute(f"insert into `we]ird \"na'me` values ({number}, {', '.join(values)})")
     extract = read(mariadb_url, TableName(name, "we]ird \"na'me"))
+    assert (extract.snapshot, extract.rows) == (way, most + 1)
     found = list(types(extract).values())[1:]
     assert dict(zip(HOSTILE, found, strict=True)) == {
         k: wanted for k, (_, wanted) in HOSTILE.items()
@@ -164,14 +175,14 @@ REFUSED = {
 
 
 def test_a_value_that_cannot_be_carried_fails_naming_it_and_the_way_out(
-    db: Any, mariadb_url: str, name: str, read: Any
+    db: Any, mariadb_url: str, name: str, read: Any, way: str
 ) -> None:
     """The scanner's silent NULL for a zero date never happens."""
     db.execute("set session sql_mode = 'ALLOW_INVALID_DATES'")
     for kind, values in REFUSED.items():
         for value in values:
             db.execute("drop table if exists t")
-            db.execute(f"create table t (id int, v {kind})")
+            db.execute(f"create table t (id int primary key, v {kind})")
             db.execute(f"insert into t values (1, null), (2, {value})")
             db.execute("select cast(v as char) from t where id = 2")
             printed = db.fetchone()[0]
@@ -180,6 +191,7 @@ def test_a_value_that_cannot_be_carried_fails_naming_it_and_the_way_out(
             assert f"{name}.t: column 'v'" in caught.value.message
             assert repr(printed) in caught.value.message
             texts = read(mariadb_url, f"{name}.t", columns={"v": {"as": "text"}})
+            assert texts.snapshot == way
             assert rows(texts, "SELECT v FROM spool WHERE id = 2") == [(printed,)]
 
 
@@ -347,3 +359,61 @@ def test_the_server_compresses_only_when_asked(
     with session(Source.parse(mariadb_url + option)) as cursor:
         status = relation("show session status like 'Compression'")
         assert cursor.execute(f"FROM {status}").fetchall() == [("Compression", compression)]
+
+
+@pytest.mark.parametrize("kind", ["bigint unsigned", "int"])
+def test_portions_are_of_one_view_under_the_conditions_of_the_read(
+    db: Any, mariadb_url: str, name: str, read: Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Rows that come or go between two portions change nothing; each row comes once."""
+    monkeypatch.setattr(mysql_portions, "WIDE", 0)
+    db.execute(f"create table t (id {kind} primary key, v longtext)")
+    db.execute("insert into t select seq * 10, repeat('x', 1000) from seq_1_to_1000")
+    original = mysql_portions._portion
+
+    def disturbed(*given: Any) -> Any:
+        portion = original(*given)
+        db.execute("delete from t where id = 10000")
+        db.execute("insert ignore into t values (5001, 'new'), (9999, 'new')")
+        return portion
+
+    whole = read(mariadb_url, f"{name}.t")
+    monkeypatch.setattr(mysql_portions, "_portion", disturbed)
+    again = read(mariadb_url, f"{name}.t", where="id > 10 and id <> 20")
+    for extract, count in ((whole, 1000), (again, 998)):
+        assert extract.snapshot == "consistent snapshot, in portions"
+        found = rows(extract, "SELECT count(*), count(DISTINCT id), max(length(v)) FROM spool")
+        assert found == [(count, count, 1000)]
+    late = read(mariadb_url, f"{name}.t", window=Window("id", lower="9980"), count_rows=True)
+    assert (late.rows, late.source_rows, late.watermark) == (2, 2, "9999")
+
+
+def test_a_server_without_lasting_views_gives_one_statement(
+    db: Any, mariadb_url: str, name: str, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At READ COMMITTED each portion would see another state of the table."""
+    monkeypatch.setattr(mysql_portions, "WIDE", 0)
+    db.execute("create table t (id int primary key)")
+    db.execute("insert into t select seq from seq_1_to_10")
+    db.execute("set global tx_isolation = 'READ-COMMITTED'")
+    try:
+        # Options make it another source, with connections of its own.
+        extract = read(f"{mariadb_url}?compress=0", f"{name}.t")
+    finally:
+        db.execute("set global tx_isolation = 'REPEATABLE-READ'")
+    assert (extract.snapshot, extract.rows) == ("single statement", 10)
+
+
+def test_rows_that_turn_out_wide_are_read_in_portions(
+    db: Any, mariadb_url: str, name: str, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mean hides them; what does not fit into memory at once is read again."""
+    monkeypatch.setattr(mysql_portions, "WIDE", 1 << 40)
+    db.execute("create table t (id int primary key, v longtext)")
+    db.execute("insert into t select seq, repeat('x', 1000000) from seq_1_to_100")
+    extract = read(mariadb_url, f"{name}.t", memory_limit=48 * 1024 * 1024)
+    assert (extract.snapshot, extract.rows) == ("consistent snapshot, in portions", 100)
+    assert rows(extract, "SELECT sum(length(v)) FROM spool") == [(100_000_000,)]
+    db.execute("alter table t drop primary key")
+    with pytest.raises(SourceError, match="could not allocate"):
+        read(mariadb_url, f"{name}.t", memory_limit=48 * 1024 * 1024)

@@ -1,14 +1,15 @@
 """Reading MySQL and MariaDB: DuckDB's scanner streams the rows of one statement of ours.
 
 One statement is one read view of InnoDB's. The server cannot give several connections
-the same view without locking all tables, which no guest should ask for: a table is
-read on one connection.
+the same view without locking tables, which no guest should ask for: a table is read on
+one connection. Wide rows come in portions, see `mysql_portions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
@@ -29,6 +30,7 @@ from duckherd.errors import TableNotFound
 from duckherd.extract import parquet
 from duckherd.extract.carried import not_carried
 from duckherd.extract.model import Extract, Request
+from duckherd.extract.mysql_portions import is_wide, portion_key, read_portions
 from duckherd.extract.mysql_types import MysqlExpressions
 from duckherd.extract.projection import Projected, project, select_list
 from duckherd.extract.retry import with_retry
@@ -97,18 +99,10 @@ def _extract(request: Request) -> Extract:
         )
         read = Read(request, my.server(cursor), table, columns)
         ends = _bounds(cursor, read)
-        sql = read.query(select_list(columns, quote), ends.condition)
         counted = _counted(cursor, read, ends.condition) if request.count_rows else None
         path = request.spool / "part-0000.parquet"
-        width = (table.bytes or 0) / max(table.rows or 1, 1)
         try:
-            rows = parquet.write(
-                cursor,
-                columns,
-                relation(sql),
-                path,
-                rows_per_group=parquet.row_group_rows(max(width, 16 * len(columns))),
-            )
+            rows, how = _written(cursor, read, ends.condition, path)
         except duckdb.Error as error:
             marked = not_carried(str(error), request.table, columns)
             if marked is not None:
@@ -122,9 +116,49 @@ def _extract(request: Request) -> Extract:
             read_at=read_at,
             lower=ends.lower,
             watermark=ends.watermark,
-            queries=[sql],
+            snapshot=how,
+            queries=[read.query(select_list(columns, quote), ends.condition)],
             source_rows=counted,
         )
+
+
+def _written(
+    cursor: duckdb.DuckDBPyConnection, read: Read, condition: str | None, path: Path
+) -> tuple[int, str]:
+    """Rows written, and how they were kept of one view."""
+    if is_wide(read.table):
+        found = _portions(read, condition, path)
+        if found is not None:
+            return found
+    try:
+        return _statement(cursor, read, condition, path), "single statement"
+    except duckdb.OutOfMemoryException:
+        # Rows much wider than the mean lie side by side.
+        path.unlink(missing_ok=True)
+        found = _portions(read, condition, path)
+        if found is None:
+            raise
+        return found
+
+
+def _portions(read: Read, condition: str | None, path: Path) -> tuple[int, str] | None:
+    key = portion_key(read.table)
+    rows = None if key is None else read_portions(read, key, condition, path)
+    return None if rows is None else (rows, "consistent snapshot, in portions")
+
+
+def _statement(
+    cursor: duckdb.DuckDBPyConnection, read: Read, condition: str | None, path: Path
+) -> int:
+    columns, table = read.columns, read.table
+    width = (table.bytes or 0) / max(table.rows or 1, 1)
+    return parquet.write(
+        cursor,
+        columns,
+        relation(read.query(select_list(columns, quote), condition)),
+        path,
+        rows_per_group=parquet.row_group_rows(max(width, 16 * len(columns))),
+    )
 
 
 def _described(cursor: duckdb.DuckDBPyConnection, request: Request) -> Table:
