@@ -98,6 +98,7 @@ def test_names_are_quoted():
         (1555, "ORA-01555", SourceBusy),
         (3113, "ORA-03113", SourceUnreachable),
         (0, "DPY-6005: cannot connect", SourceUnreachable),
+        (0, "DPY-1001: not connected to database", SourceUnreachable),
         (0, "DPY-4011: the database or network closed the connection", SourceUnreachable),
         (0, "DPY-4024: call timeout of 1000 ms exceeded", SourceBusy),
         (1476, "ORA-01476: divisor is equal to zero", SourceError),

@@ -25,6 +25,8 @@ _UNREACHABLE = {1012, 1033, 1034, 1089, 3113, 3114, 3135, 12170, 12514, 12537, 1
 _BUSY = {54, 60, 1555, 4021, 8177, 30006}
 _DENIED = {1017, 1031, 1045, 28000, 28001, 41900}
 _MISSING = {942, 4043}
+# The driver's own: not connected (any more), closed by the other end, all ways not to connect.
+_LOST = ("DPY-1001", "DPY-4011", "DPY-6")
 
 
 @contextmanager
@@ -85,8 +87,8 @@ def _told(error: Exception, what: str) -> SourceError:
 
 
 def classify(code: int, message: str) -> SourceError:
-    """An error by its ORA or DPY number; DPY numbers of the driver stand for a lost connection."""
-    if code in _UNREACHABLE or "DPY-6" in message or "DPY-4011" in message:
+    """An error by its ORA or DPY number; a DPY number is the driver's, where no server answered."""
+    if code in _UNREACHABLE or any(number in message for number in _LOST):
         return SourceUnreachable(message, hint="is the listener up, are host and port right?")
     if code in _BUSY or "DPY-4024" in message:
         return SourceBusy(message, hint="try again, or raise limits.statement_timeout")
@@ -114,7 +116,8 @@ _SCHEMAS = "SELECT username FROM all_users WHERE oracle_maintained = 'N'"
 _OBJECTS = f"""
 SELECT t.owner, t.table_name, 'table', t.num_rows, t.num_rows * t.avg_row_len
 FROM all_tables t
-WHERE t.owner IN ({_SCHEMAS}) AND t.nested = 'NO' AND t.secondary = 'N' AND t.dropped = 'NO' {{t}}
+WHERE t.owner IN ({_SCHEMAS}) AND t.nested = 'NO' AND t.secondary = 'N' AND t.dropped = 'NO'
+  AND (t.iot_type IS NULL OR t.iot_type = 'IOT') {{t}}
 UNION ALL
 SELECT v.owner, v.view_name, 'view', NULL, NULL FROM all_views v
 WHERE v.owner IN ({_SCHEMAS}) {{v}}

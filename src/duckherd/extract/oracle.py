@@ -1,6 +1,6 @@
 """Reading Oracle in thin mode: Arrow batches of `oracledb`, in one read-only transaction.
 
-A READ ONLY transaction sees what was committed at its first query, bounds and rows
+A READ ONLY transaction sees what was committed when it began, bounds, count and rows
 alike, and needs no privilege, unlike a flashback query.
 """
 
@@ -158,8 +158,8 @@ def _extract(request: Request) -> Extract:
                 hint="names are as stored, mostly in upper case; see them with duckherd sync",
             )
         plan = plan_of(request, found[0])
-        rows(connection, "SET TRANSACTION READ ONLY")
         read_at = now()
+        rows(connection, "SET TRANSACTION READ ONLY")
         plan, edges = windowed(connection, request, plan)
         counted = int(rows(connection, plan.count)[0][0]) if request.count_rows else None
         path = request.spool / "part-0000.parquet"

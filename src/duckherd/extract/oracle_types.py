@@ -53,13 +53,16 @@ class OracleExpressions:
         name, base = quote(column.name), base_type(column)
         if base in _PLAIN:
             return Carry(name)
+        # Left to itself, the cast or the driver fails on what the guard is there to name.
+        found = guard(column)
+        fitting = f"CASE WHEN {found.condition} THEN NULL ELSE {name} END" if found else name
         if base in {"NUMBER", "FLOAT"}:
             precision, scale = decimal_shape(column)
-            return Carry(f"CAST({name} AS NUMBER({precision},{scale}))")
+            return Carry(f"CAST({fitting} AS NUMBER({precision},{scale}))")
         if base == "DATE":
-            return Carry(f"CAST({name} AS TIMESTAMP(6))")
+            return Carry(f"CAST({fitting} AS TIMESTAMP(6))")
         if base.startswith("TIMESTAMP"):
-            moment = f"SYS_EXTRACT_UTC({name})" if "TIME ZONE" in base else name
+            moment = f"SYS_EXTRACT_UTC({fitting})" if "TIME ZONE" in base else fitting
             return Carry(f"CAST({moment} AS TIMESTAMP(6))")
         if base == "SDO_GEOMETRY":
             return Carry(f"SDO_UTIL.TO_WKBGEOMETRY({name})")
