@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ROW_GROUP_BYTES = 32 * 1024 * 1024
 """Aim for a row group's size before compression: what one writer holds in memory."""
 
+_ZSTD_LEVEL = 1
+"""As pyarrow's: DuckDB's own 3 takes an eighth more time to write for 3 % fewer bytes."""
+
 _MOST_ROWS = 122_880
 FEWEST_ROWS = 2_048
 
@@ -41,7 +44,8 @@ def write(
     """
     found = connection.execute(
         f"COPY (SELECT {spool_list(columns)} FROM {relation}) TO {literal(str(path))} "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows_per_group})"
+        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL}, "
+        f"ROW_GROUP_SIZE {rows_per_group})"
     ).fetchone()
     return int(found[0]) if found else 0
 
