@@ -100,6 +100,10 @@ def test_odd_tables_are_read(db: psycopg.Connection[Any], postgres_url: str, rea
     db.execute("alter table g add v int generated always as (a * 3) virtual")
     db.execute("insert into g values (7)")
     assert rows(read(postgres_url, "public.g")) == [(7, 14, 21)]
+    db.execute("alter table g drop column s; alter table g add late text default 'x'")
+    assert rows(read(postgres_url, "public.g")) == [(7, 21, "x")]
+    db.execute("create table heir (own int) inherits (g); insert into heir (a, own) values (8, 1)")
+    assert sorted(rows(read(postgres_url, "public.g"))) == [(7, 21, "x"), (8, 24, "x")]
     columns = ", ".join(f"c{i} int default {i}" for i in range(1500))
     db.execute(f"create table wide ({columns})".encode())
     db.execute("insert into wide (c0) select 0 from generate_series(1, 3000)")
