@@ -118,18 +118,8 @@ def connect_error(source: Source, error: Exception) -> SourceError:
     text = _text(error)
     if source.password and source.password in text:
         text = "the driver's message is withheld because it repeats the password"
-    if "certificate" in text:
-        return SourceError(
-            f"{source} presents a certificate that is not trusted: {text}",
-            hint="install its authority, or choose ?trust_server_certificate=yes in the URL",
-        )
-    if text.startswith("Failed to load the driver"):
-        return SourceError(
-            "Microsoft's driver for SQL Server misses libraries of the system",
-            hint="apt-get install libkrb5-3 libgssapi-krb5-2 libltdl7, or their like elsewhere",
-        )
-    if text.startswith("Invalid value specified"):
-        return SourceError(f"{source} cannot be opened: {text}", hint="fix the URL's options")
+    if (wrong := _set_up_wrong(source, text)) is not None:
+        return wrong
     kind = classify(None, getattr(error, "driver_error", ""), text)
     if kind is SourceDenied:
         return SourceDenied(
@@ -146,3 +136,20 @@ def connect_error(source: Source, error: Exception) -> SourceError:
             f"{source} does not answer: {text}", hint="is the server up, are host and port right?"
         )
     return kind(f"{source} refused the connection: {text}")
+
+
+def _set_up_wrong(source: Source, text: str) -> SourceError | None:
+    """What no server was asked about, or what fails before it knows who asks."""
+    if "certificate" in text:
+        return SourceError(
+            f"{source} presents a certificate that is not trusted: {text}",
+            hint="install its authority, or choose ?trust_server_certificate=yes in the URL",
+        )
+    if text.startswith("Failed to load the driver"):
+        return SourceError(
+            "Microsoft's driver for SQL Server misses libraries of the system",
+            hint="apt-get install libkrb5-3 libgssapi-krb5-2 libltdl7, or their like elsewhere",
+        )
+    if text.startswith("Invalid value specified"):
+        return SourceError(f"{source} cannot be opened: {text}", hint="fix the URL's options")
+    return None
