@@ -14,12 +14,13 @@ import duckdb
 import mssql_python
 import pytest
 
-from duckherd.catalog.model import TableName
-from duckherd.catalog.mssql import quote
+from duckherd.catalog.model import Table, TableName
+from duckherd.catalog.mssql import quote, read_catalog
 from duckherd.catalog.mssql_connection import Server, connection_string, server
 from duckherd.catalog.source import Source
 from duckherd.extract.model import Extract, Request
 from duckherd.extract.mssql import DIALECT
+from duckherd.extract.projection import quoted
 
 _numbers = itertools.count()
 
@@ -56,6 +57,16 @@ class Live:
         if refusal is not None:
             pytest.skip(f"{self.server.description} does not take {statements[-1]!r}: {refusal}")
 
+    def needs_hundred_nanoseconds(self) -> None:
+        """Skip the test on servers whose times end with the microsecond."""
+        fine = "CAST('2024-01-02 03:04:05.1234567' AS datetime2(7))"
+        if self.run(f"SELECT DATEPART(nanosecond, {fine}) % 1000") != [(700,)]:
+            pytest.skip(f"{self.server.description} keeps microseconds in datetime2(7)")
+
+    def described(self, name: str) -> Table:
+        """The table as the catalog has it."""
+        return read_catalog(self.connection, self.server, [TableName(self.schema, name)])[0]
+
     @property
     def server(self) -> Server:
         return server(self.connection)
@@ -78,11 +89,18 @@ class Live:
 
 
 def rows_of(files: Sequence[Path]) -> list[Any]:
-    """All rows of Parquet files, times with zone in UTC."""
-    names = [str(file) for file in files]
+    """All rows of Parquet files, times with zone in UTC, nanoseconds as text.
+
+    Python's own datetime would cut them to microseconds.
+    """
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'")
-        return engine.execute("FROM read_parquet(?)", [names]).fetchall()
+        found = engine.read_parquet([str(file) for file in files])
+        shown = (
+            f"CAST({quoted(name)} AS VARCHAR)" if kind == "TIMESTAMP_NS" else quoted(name)
+            for name, kind in zip(found.columns, map(str, found.types), strict=True)
+        )
+        return found.project(", ".join(shown)).fetchall()
 
 
 @contextmanager

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
 import mssql_python
 import pytest
 
-from duckherd.catalog.model import Table, TableName
-from duckherd.catalog.mssql import quote, read_catalog
+from duckherd.catalog.model import TableName
+from duckherd.catalog.mssql import quote
 from duckherd.catalog.mssql_connection import connect, connection_string, rows
 from duckherd.catalog.source import Source
 from duckherd.errors import (
@@ -26,6 +28,7 @@ from duckherd.extract import mssql
 from duckherd.extract.model import Request, Window
 from duckherd.extract.mssql_plan import measured, plan_of
 from duckherd.extract.mssql_slices import boundaries, ranges
+from duckherd.extract.parquet import now
 from duckherd.extract.rules import ColumnRule
 from mssql_live import Live, live, rows_of
 
@@ -43,12 +46,6 @@ def database(mssql_url: str) -> Iterator[Live]:
 def rule(**values: object) -> ColumnRule:
     """A column rule as prefect.yaml writes it."""
     return ColumnRule.model_validate(values)
-
-
-def described(database: Live, name: str) -> Table:
-    """The table as the catalog has it."""
-    wanted = [TableName(database.schema, name)]
-    return read_catalog(database.connection, database.server, wanted)[0]
 
 
 def test_the_server_is_named(database: Live):
@@ -197,6 +194,7 @@ def test_lookback_reads_below_the_watermark(database: Live, tmp_path):
     ("kind", "values"),
     [
         ("datetime", ["2024-01-01 10:00:00.003", "2024-01-01 10:00:00.007"]),
+        ("datetime2(7)", ["2024-01-01 10:00:00.1234567", "2024-01-01 10:00:00.1234577"]),
         ("datetime2(6)", ["2024-01-01 10:00:00.000001", "2024-01-01 10:00:00.000002"]),
         ("smalldatetime", ["2024-01-01 10:00:00", "2024-01-01 10:01:00"]),
         ("datetimeoffset(3)", ["2024-01-01 10:00:00.001 +02:00", "2024-01-01 10:00:00.001 +00:00"]),
@@ -223,6 +221,7 @@ def test_a_watermark_survives_as_text(database: Live, tmp_path, kind: str, value
 
 def test_a_rowversion_is_a_cursor(database: Live, tmp_path):
     """Its bounds are hexadecimal, as the server writes them."""
+    database.needs(f"CREATE TABLE {quote(database.schema)}.[versioned] (v rowversion)")
     full = database.table("versioned", "id int, v rowversion")
     database.run(f"INSERT INTO {full} (id) VALUES (1)")
     first, _ = database.read("versioned", tmp_path, window=Window("v"))
@@ -285,7 +284,7 @@ def test_a_value_that_outgrows_its_measured_size_is_not_cut(database: Live, tmp_
     database.run(f"INSERT INTO {full} VALUES (N'ab')")
     (tmp_path / "spool").mkdir()
     request = Request(database.source, TableName(database.schema, "growing"), tmp_path / "spool")
-    plan = plan_of(request, database.server, described(database, "growing"))
+    plan = plan_of(request, database.server, database.described("growing"))
     with connect(database.source) as connection:
         plan = measured(connection, plan)
         database.run(f"UPDATE {full} SET c = REPLICATE(N'ab', 100)")
@@ -309,7 +308,7 @@ def test_slices_hold_each_row_once(database: Live, kind: str):
     full = database.table(name, f"k {kind} NOT NULL, n int, PRIMARY KEY (k, n)")
     values = ", ".join(f"({KEYS[kind](n)}, {n})" for n in range(900))
     database.run(f"INSERT INTO {full} (k, n) VALUES {values}")
-    table = described(database, name)
+    table = database.described(name)
     key = table.column("k")
     assert key is not None
     with connect(database.source) as connection:
@@ -331,7 +330,7 @@ def test_a_big_table_is_read_in_parallel_slices(database: Live, tmp_path):
         values = ", ".join(f"({n}, REPLICATE(N'x', 150))" for n in range(start, start + 1000))
         database.run(f"INSERT INTO {full} VALUES {values}")
     database.run("EXEC sp_updatestats")
-    if not described(database, "big").rows:
+    if not database.described("big").rows:
         pytest.skip(f"{database.server.description} counts no rows of a new table")
     found, arrived = database.read("big", tmp_path, slice_bytes=100_000, max_connections=4)
     assert sorted(row[0] for row in arrived) == list(range(6000))
@@ -352,7 +351,7 @@ def test_a_view_of_the_table_stays_as_it_was(database: Live, tmp_path):
     full = database.table("moving", "id int")
     database.run(f"INSERT INTO {full} VALUES (1)")
     request = Request(database.source, TableName(database.schema, "moving"), tmp_path)
-    plan = plan_of(request, database.server, described(database, "moving"))
+    plan = plan_of(request, database.server, database.described("moving"))
     with ExitStack() as stack:
         control = stack.enter_context(mssql._connected(request))
         readers, how = mssql._readers(stack, control, plan)
@@ -370,7 +369,7 @@ def test_parallel_readers_see_one_moment(database: Live, tmp_path):
     full = database.table("together", "id int")
     database.run(f"INSERT INTO {full} VALUES (1)")
     request = Request(database.source, TableName(database.schema, "together"), tmp_path)
-    plan = plan_of(request, database.server, described(database, "together"))
+    plan = plan_of(request, database.server, database.described("together"))
     with ExitStack() as stack:
         control = stack.enter_context(mssql._connected(request))
         readers = mssql._begin_together(stack, control, plan, 2)
@@ -421,6 +420,33 @@ def test_a_table_that_may_not_be_read_fails_alone(database: Live, tmp_path):
         database.run(f"DROP USER {login}")
         database.run(f"DROP LOGIN {login}")
     assert denied in database.made
+
+
+def test_a_read_whose_session_is_ended_starts_over(database: Live, tmp_path):
+    """A connection lost in the middle costs a second read: no row is missing, none is doubled."""
+    full = database.table("cut off", "id int NOT NULL PRIMARY KEY, pad nvarchar(max)")
+    tens = ", ".join(f"({n})" for n in range(80))
+    database.run(
+        f"INSERT INTO {full} SELECT a.n * 80 + b.n, REPLICATE(CAST(N'x' AS nvarchar(max)), 9000) "
+        f"FROM (VALUES {tens}) a(n), (VALUES {tens}) b(n)"
+    )
+    ours = (
+        "SELECT session_id FROM sys.dm_exec_sessions "
+        f"WHERE host_process_id = {os.getpid()} AND session_id <> @@SPID"
+    )
+    database.run(ours)  # so that the server need not learn to read it when it is asked in haste
+    (tmp_path / "spool").mkdir()
+    request = Request(database.source, TableName(database.schema, "cut off"), tmp_path / "spool")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(mssql.DIALECT.extract, request)
+        while not list(request.spool.iterdir()) and not reading.done():
+            time.sleep(0.001)
+        ended = now()
+        for (session,) in database.run(ours):
+            database.run(f"KILL {session}")
+        found = reading.result()
+    assert found.read_at > ended
+    assert sorted(row[0] for row in rows_of(found.files)) == list(range(6400))
 
 
 def test_a_locked_table_is_not_waited_for_beyond_the_timeout(database: Live, tmp_path):

@@ -14,7 +14,7 @@ from duckherd.catalog.source import Source
 from duckherd.errors import ParameterError, SourceError, ValueNotCarried
 from duckherd.extract.model import Request, Window
 from duckherd.extract.mssql_plan import Plan, plan_of
-from duckherd.extract.mssql_reader import _check_guard
+from duckherd.extract.mssql_reader import _check_guard, _convert
 from duckherd.extract.mssql_slices import ranges, slice_count
 from duckherd.extract.mssql_types import literal
 from duckherd.extract.mssql_window import condition
@@ -57,9 +57,8 @@ def test_types_the_driver_cannot_read_are_cast(tmp_path):
 
 
 def test_the_query_itself_looks_for_digits_that_would_be_lost(tmp_path):
-    """Columns finer than a microsecond are guarded, and the guard names column and value."""
+    """A datetimeoffset finer than a microsecond is guarded; the guard names column and value."""
     made = plan(tmp_path)
-    assert "WHEN DATEPART(nanosecond, [at]) % 1000 <> 0 THEN CONCAT('0 '," in made.query()
     assert "WHEN DATEPART(nanosecond, [moment]) % 1000 <> 0 THEN CONCAT('1 '," in made.query()
     columns = {f"c{n}": pa.array([None]) for n in range(7)}
     _check_guard(made, pa.record_batch({**columns, "g": pa.array([None], pa.string())}))
@@ -69,6 +68,36 @@ def test_the_query_itself_looks_for_digits_that_would_be_lost(tmp_path):
     assert value in str(caught.value)
     text = ColumnRule.model_validate({"as": "text"})
     assert plan(tmp_path, columns={"at": text, "moment": text}).guards == ()
+
+
+def test_the_default_datetime2_travels_in_nanoseconds(tmp_path):
+    """The driver would cut its seventh digit off; a moment beyond 64 bits is named."""
+    made = plan(tmp_path)
+    assert (
+        "THEN DATEDIFF_BIG(nanosecond, CONVERT(datetime2(7), '1970-01-01', 121), [at]) END AS [c1]"
+        in made.query()
+    )
+    convert = _convert(made, made.columns[1])
+    assert convert is not None
+    arrived = convert(pa.array([1_700_000_000_123_456_700, -100, None]))
+    assert [str(value) for value in arrived.cast(pa.string())] == [
+        "2023-11-14 22:13:20.123456700", "1969-12-31 23:59:59.999999900", "None",
+    ]  # fmt: skip
+    columns = {f"c{n}": pa.array([None]) for n in range(7)}
+    with pytest.raises(ValueNotCarried, match=r"column 'at'.*'9999-12-31'") as caught:
+        _check_guard(made, pa.record_batch({**columns, "g": pa.array(["0 9999-12-31"])}))
+    assert "as: microseconds" in (caught.value.hint or "")
+
+
+def test_fine_times_can_be_cut_to_microseconds(tmp_path):
+    """Only where the user says so, and only where there is something to cut."""
+    cut = ColumnRule.model_validate({"as": "microseconds"})
+    made = plan(tmp_path, columns={"at": cut, "moment": cut})
+    assert "DATEADD(nanosecond, -(DATEPART(nanosecond, [at]) % 1000), [at]) AS [c1]" in made.query()
+    assert made.guards == ()
+    assert _convert(made, made.columns[1]) is None
+    with pytest.raises(ParameterError, match=r"column 'name' \(nvarchar\(40\)\)"):
+        plan(tmp_path, columns={"name": cut})
 
 
 def test_a_hash_is_of_utf8_or_refused(tmp_path):

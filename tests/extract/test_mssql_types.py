@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
 
 from duckherd.catalog.mssql import quote
 from duckherd.errors import ValueNotCarried
+from duckherd.extract.model import Request
+from duckherd.extract.mssql_plan import plan_of
+from duckherd.extract.mssql_reader import read_slice
 from duckherd.extract.rules import ColumnRule
-from mssql_live import Live, live
+from mssql_live import Live, live, rows_of
 
 if not os.environ.get("DUCKHERD_TEST_MSSQL_URL"):  # one line instead of one a test
     pytest.skip("set DUCKHERD_TEST_MSSQL_URL to run SQL Server's tests", allow_module_level=True)
 
 TEXT = ColumnRule.model_validate({"as": "text"})
+CUT = ColumnRule.model_validate({"as": "microseconds"})
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,7 @@ class Case:
     compare: Callable[[Any], Any] = lambda value: value
 
 
+FINE = "2024-01-02 03:04:05.1234567"
 TEXTS = (
     "N''",
     "N' '",
@@ -180,11 +185,16 @@ CASES = [
     ),
     Case(
         "datetime2",
-        ("'1969-12-31 23:59:59.999999'", "'2024-03-31 02:30:00'"),
-        "CONVERT(varchar(26), {c}, 121)",
-        stamp(6),
-        "TIMESTAMP",
-        padded(6),
+        (
+            "'1969-12-31 23:59:59.999999'",
+            "'2024-03-31 02:30:00'",
+            f"'{FINE}'",
+            "'1677-09-22'",
+            "'2262-04-11 23:47:16.854775'",
+        ),
+        "CONVERT(varchar(27), {c}, 121)",
+        lambda v: padded(7)(str(v)),
+        compare=padded(7),
     ),
     Case(
         "datetimeoffset(6)",
@@ -294,29 +304,15 @@ def test_a_variant_is_carried_as_the_text_of_what_it_holds(
     assert database.read(name, tmp_path)[1] == [(text,)]
 
 
-FINE = "2024-01-02 03:04:05.1234567"
-
-
-def keeps_hundred_nanoseconds(database: Live) -> None:
-    """Skip on servers whose datetime2(7) ends with the microsecond."""
-    found = database.run(f"SELECT DATEPART(nanosecond, CAST('{FINE}' AS datetime2(7))) % 1000")
-    if found != [(700,)]:
-        pytest.skip(f"{database.server.description} keeps microseconds in datetime2(7)")
-
-
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [
-        ("datetime2(7)", FINE),
-        ("datetimeoffset(7)", f"{FINE} +01:00"),
-        ("time(7)", "03:04:05.1234567"),
-    ],
+    [("datetimeoffset(7)", f"{FINE} +01:00"), ("time(7)", "03:04:05.1234567")],
 )
 def test_digits_below_the_microsecond_are_not_lost_in_silence(
     database: Live, tmp_path, kind: str, value: str
 ):
     """The run fails naming column, value and way out; as text every digit arrives."""
-    keeps_hundred_nanoseconds(database)
+    database.needs_hundred_nanoseconds()
     name = f"fine {kind}"
     full = database.table(name, f"id int, [the moment] {kind}")
     database.run(f"INSERT INTO {full} VALUES (1, NULL), (2, '{value}')")
@@ -326,6 +322,67 @@ def test_digits_below_the_microsecond_are_not_lost_in_silence(
     assert "as: text" in str(caught.value)
     _, arrived = database.read(name, tmp_path, columns={"the moment": TEXT})
     assert arrived == [(1, None), (2, value)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "arrives"),
+    [
+        ("datetime2(7)", FINE, datetime(2024, 1, 2, 3, 4, 5, 123456)),
+        (
+            "datetimeoffset(7)",
+            f"{FINE} +01:00",
+            datetime(2024, 1, 2, 2, 4, 5, 123456, tzinfo=UTC),
+        ),
+        ("time(7)", "03:04:05.1234567", time(3, 4, 5, 123456)),
+    ],
+)
+def test_fine_times_are_cut_where_the_user_says_so(
+    database: Live, tmp_path, kind: str, value: str, arrives: object
+):
+    """`as: microseconds` keeps the time's type and drops what no reader of it could hold."""
+    database.needs_hundred_nanoseconds()
+    name = f"cut {kind}"
+    full = database.table(name, f"id int, c {kind}")
+    database.run(f"INSERT INTO {full} VALUES (1, NULL), (2, '{value}')")
+    assert database.read(name, tmp_path, columns={"c": CUT})[1] == [(1, None), (2, arrives)]
+
+
+def test_a_moment_beyond_nanoseconds_is_named(database: Live, tmp_path):
+    """The first and the last day of a datetime2(7) need the type with fewer digits."""
+    database.needs_hundred_nanoseconds()
+    full = database.table("far", "id int, c datetime2(7)")
+    values = {1: datetime(1, 1, 1), 2: datetime(9999, 12, 31, 23, 59, 59, 999999)}
+    for number_, value in values.items():
+        database.run(f"INSERT INTO {full} VALUES ({number_}, '{value.isoformat()}')")
+        with pytest.raises(ValueNotCarried, match=str(value.date())) as caught:
+            database.read("far", tmp_path, where=f"id = {number_}")
+        assert "as: microseconds" in (caught.value.hint or "")
+    found, arrived = database.read("far", tmp_path, columns={"c": CUT})
+    assert dict(arrived) == values
+    assert found.columns[1].type == "TIMESTAMP"
+
+
+def test_nanoseconds_are_counted_as_the_server_prints_them(database: Live, tmp_path):
+    """The query of a datetime2(7), also on servers that declare it with fewer digits."""
+    full = database.table("counted", "id int, c datetime2(7)")
+    values = ["1677-09-22", "1969-12-31 23:59:59.9999990", FINE, "2262-04-11 23:47:16.8547750"]
+    for number_, value in enumerate(values):
+        database.run(f"INSERT INTO {full} VALUES ({number_}, '{value}')")
+    database.run(f"INSERT INTO {full} VALUES (98, NULL), (99, '0001-01-01')")
+    table = database.described("counted")
+    key, moment = table.columns
+    table = replace(table, columns=(key, replace(moment, type="datetime2(7)", scale=7)))
+    request = Request(database.source, table.name, tmp_path, where="id < 99")
+    plan = plan_of(request, database.server, table)
+    path = tmp_path / "part.parquet"
+    assert read_slice(database.connection, plan, "", path) == 5
+    expected = database.run(f"SELECT id, CONVERT(varchar(27), c, 121) FROM {full} WHERE id < 99")
+    full_digits = padded(7)
+    assert {key: value and full_digits(value) for key, value in rows_of([path])} == {
+        key: value and full_digits(value) for key, value in expected
+    }
+    with pytest.raises(ValueNotCarried, match="'0001-01-01"):
+        read_slice(database.connection, replace(plan, conditions=()), "", tmp_path / "far.parquet")
 
 
 def test_half_a_surrogate_pair_is_not_replaced_in_silence(database: Live, tmp_path):

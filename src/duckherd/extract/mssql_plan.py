@@ -15,8 +15,9 @@ from duckherd.extract.model import Request
 from duckherd.extract.mssql_types import (
     Lob,
     MssqlExpressions,
-    finer_than_microseconds,
+    fine_hint,
     lob_of,
+    lost_moment,
     printed,
     width,
 )
@@ -106,7 +107,7 @@ class Plan:
                 "read; nothing was published",
                 hint="try again, or allow snapshot isolation on the database",
             )
-        return value_not_carried(self.table.name, column, example)
+        return value_not_carried(self.table.name, column, example, hint=fine_hint(column.column))
 
 
 def where(*conditions: str) -> str:
@@ -131,19 +132,18 @@ def plan_of(request: Request, server: Server, table: Table) -> Plan:
         MssqlExpressions(server),
         only=request.key if request.keys_only else None,
     )
-    finer = [
-        Guard(index, f"DATEPART(nanosecond, {name}) % 1000 <> 0", printed(column.column, name))
+    moments = [
+        Guard(index, lost, printed(column.column, quote(column.column.name)))
         for index, column in enumerate(columns)
-        if finer_than_microseconds(column.column)
+        if (lost := lost_moment(column.column)) is not None
         and not _ruled(request.columns.get(column.column.name))
-        for name in (quote(column.column.name),)
     ]
     return Plan(
         request=request,
         server=server,
         table=table,
         columns=columns,
-        guards=tuple(finer),
+        guards=tuple(moments),
         conditions=(request.where,) if request.where else (),
     )
 

@@ -29,8 +29,9 @@ from duckherd.extract.arrow_spool import (
 )
 from duckherd.extract.carried import value_not_carried
 from duckherd.extract.mssql_plan import Plan, where
-from duckherd.extract.mssql_types import base_type
+from duckherd.extract.mssql_types import base_type, fine_hint, in_nanoseconds
 from duckherd.extract.projection import Projected
+from duckherd.extract.rules import ColumnRule
 
 _REPLACEMENT = "\ufffd"
 
@@ -99,16 +100,23 @@ def _batches(cursor: Any, plan: Plan, sql: str, size: int) -> Iterator[pa.Record
 
 def _convert(plan: Plan, column: Projected) -> Convert | None:
     """What a column needs on arrival; None where it arrives as the spool has it."""
-    rule = plan.rules.get(column.column.name)
-    if rule is not None and rule.mask is not None:
+    rule = plan.rules.get(column.column.name, ColumnRule())
+    if rule.mask is not None:
         return hexadecimal if rule.mask == "sha256" else None
-    if rule is not None and rule.as_ == "text":
+    if rule.as_ == "text":
         return None
+    if rule.as_ is None and in_nanoseconds(column.column):
+        return _moments
     special: dict[str, Convert] = {
         "uniqueidentifier": uuids,
         "time": partial(_times, plan.table.name, column),
     }
     return special.get(base_type(column.column))
+
+
+def _moments(array: pa.Array) -> pa.Array:
+    """Nanoseconds since 1970 -> the moments they count."""
+    return array.view(pa.timestamp("ns"))
 
 
 def _times(table: TableName, column: Projected, array: pa.Array) -> pa.Array:
@@ -120,7 +128,8 @@ def _times(table: TableName, column: Projected, array: pa.Array) -> pa.Array:
         lost = next(number for number in numbers if number is not None and number % 1000)
         seconds, nanoseconds = divmod(lost, 1_000_000_000)
         clock = time.strftime("%H:%M:%S", time.gmtime(seconds))
-        raise value_not_carried(table, column, f"{clock}.{nanoseconds // 100:07d}") from None
+        value, hint = f"{clock}.{nanoseconds // 100:07d}", fine_hint(column.column)
+        raise value_not_carried(table, column, value, hint=hint) from None
 
 
 def _check_guard(plan: Plan, batch: pa.RecordBatch) -> None:

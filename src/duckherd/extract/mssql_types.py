@@ -65,6 +65,14 @@ _FIXED = {
 }  # fmt: skip
 
 
+# The driver cuts off what is below a microsecond, so datetime2(7) travels as a number of
+# nanoseconds: in the range of 64 bits, from the first whole day that DuckDB can print.
+# https://learn.microsoft.com/sql/t-sql/functions/datediff-big-transact-sql
+_MOMENT = "CONVERT(datetime2(7), '{}', 121)"
+_FIRST, _LAST = _MOMENT.format("1677-09-22"), _MOMENT.format("2262-04-11 23:47:16.8547758")
+_NANOSECONDS = f"DATEDIFF_BIG(nanosecond, {_MOMENT.format('1970-01-01')}, {{c}})"
+
+
 def base_type(column: Column) -> str:
     """`datetime2` of `datetime2(7)`."""
     return column.type.partition("(")[0]
@@ -81,6 +89,10 @@ class MssqlExpressions:
 
     def carry(self, column: Column, marker: str) -> Carry:
         name, base = quote(column.name), base_type(column)
+        if in_nanoseconds(column):
+            # The condition keeps DATEDIFF_BIG from overflowing; a guard reports such values.
+            number = _NANOSECONDS.replace("{c}", name)
+            return Carry(f"CASE WHEN {name} BETWEEN {_FIRST} AND {_LAST} THEN {number} END")
         if base == "sql_variant":
             return Carry(_variant(name))
         if base in _CASTS:
@@ -101,6 +113,12 @@ class MssqlExpressions:
         if base in _WORDS or base in _CASTS or base == "sql_variant":
             return self.carry(column, "").source
         return printed(column, name)
+
+    def microseconds(self, column: Column) -> str | None:
+        name = quote(column.name)
+        if not _fine(column):
+            return None
+        return f"DATEADD(nanosecond, -(DATEPART(nanosecond, {name}) % 1000), {name})"
 
     def _digits(self, column: Column, source: str) -> str:
         if self.server.babelfish:
@@ -190,9 +208,32 @@ def literal(column: Column, text: str) -> str:
     return f"CONVERT({column.type}, {quoted}{style})"
 
 
-def finer_than_microseconds(column: Column) -> bool:
-    """Whether the type has digits below a microsecond that the driver would cut off."""
-    return base_type(column) in {"datetime2", "datetimeoffset"} and (column.scale or 0) > 6
+def _fine(column: Column) -> bool:
+    return base_type(column) in {"time", "datetime2", "datetimeoffset"} and column.scale == 7
+
+
+def in_nanoseconds(column: Column) -> bool:
+    """Whether the column is carried as TIMESTAMP_NS: a moment finer than a microsecond."""
+    return base_type(column) == "datetime2" and _fine(column)
+
+
+def lost_moment(column: Column) -> str | None:
+    """A condition of the moments that the lake's type cannot hold; None where it holds all."""
+    name = quote(column.name)
+    if in_nanoseconds(column):
+        return f"{name} < {_FIRST} OR {name} > {_LAST}"
+    # The driver would cut off the last digit.
+    if base_type(column) == "datetimeoffset" and _fine(column):
+        return f"DATEPART(nanosecond, {name}) % 1000 <> 0"
+    return None
+
+
+def fine_hint(column: Column) -> str:
+    """The ways out for a moment or time that the lake's type cannot hold."""
+    return (
+        f"carry it as text: columns: {{{column.name}: {{as: text}}}}, "
+        "or without the digits below a microsecond: {as: microseconds}"
+    )
 
 
 def lob_of(column: Column, rule: ColumnRule | None) -> Lob | None:

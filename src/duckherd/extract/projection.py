@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from duckherd.catalog.model import Column, Table
 from duckherd.errors import ParameterError, SourceError
@@ -76,6 +76,15 @@ class Expressions(Protocol):
 
     def last4(self, text: str) -> str:
         """`****` and the last four characters; only `****` where there are no more than four."""
+        ...
+
+
+@runtime_checkable
+class FineTimes(Protocol):
+    """Expressions of a database with times finer than a microsecond."""
+
+    def microseconds(self, column: Column) -> str | None:
+        """The value cut to microseconds; None where the type has nothing to cut."""
         ...
 
 
@@ -177,8 +186,20 @@ def _projected(
         return Projected(column, name, alias, source, alias, masked=True)
     if rule is not None and rule.as_ == "text":
         return Projected(column, name, alias, expressions.text(column), alias)
+    if rule is not None and rule.as_ == "microseconds":
+        return Projected(column, name, alias, _cut(column, expressions), alias)
     carry = expressions.carry(column, marker(index))
     return Projected(column, name, alias, carry.source, carry.spool.replace("{c}", alias))
+
+
+def _cut(column: Column, expressions: Expressions) -> str:
+    cut = expressions.microseconds(column) if isinstance(expressions, FineTimes) else None
+    if cut is None:
+        raise ParameterError(
+            f"column {column.name!r} ({column.type}) has no digits below a microsecond to cut off",
+            hint="take its `as: microseconds` away: it is carried as it is",
+        )
+    return cut
 
 
 _MASKS: Mapping[str, Callable[[Expressions, Column], str]] = {

@@ -21,11 +21,12 @@ class ColumnRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    as_: Literal["text"] | None = Field(
+    as_: Literal["text", "microseconds"] | None = Field(
         default=None,
         alias="as",
         title="As",
-        description="Carry the value as the text the database prints.",
+        description="Carry the value as the text the database prints, or a time without the "
+        "digits below a microsecond.",
     )
     mask: Literal["sha256", "redact", "null", "last4"] | None = Field(
         default=None, description="Mask in the source query; clear text never leaves the source."

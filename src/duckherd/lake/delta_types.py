@@ -105,7 +105,8 @@ def _no_nanoseconds(rows: DuckDBPyRelation, name: str, kind: str) -> None:
         raise ValueNotCarried(
             f"column {name}: {example[0]} has nanoseconds, a Delta table has microseconds; "
             "nothing was published",
-            hint=f"columns: {{{name}: {{as: text}}}}, or format: parquet",
+            hint=f"columns: {{{name}: {{as: text}}}}, or {{as: microseconds}} if the source is "
+            "SQL Server, or format: parquet",
         )
 
 
