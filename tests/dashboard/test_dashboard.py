@@ -257,8 +257,18 @@ def test_an_unknown_table_is_a_clear_answer(address):
     assert "&lt;b&gt;no&lt;/b&gt;" in answer.text
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [390, 1000, 1440])
 def test_nothing_is_wider_than_the_screen(address, open_page, width):
-    """A phone scrolls in one direction only."""
+    """A phone scrolls in one direction only, and names have room at every width."""
     page = open_page(address, viewport={"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#rows tr:visible th").first.bounding_box()["width"] > 120
+
+
+def test_on_paper_all_columns_stand_in_black_on_white(address, open_page):
+    """A table cannot be scrolled on paper, and nobody prints a dark page."""
+    page = open_page(address, viewport={"width": 720, "height": 900}, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    ends = "[...document.querySelectorAll('td:last-child')].map(e => e.getBoundingClientRect())"
+    assert page.evaluate(f"Math.max(...{ends}.map(box => box.right))") <= 720
