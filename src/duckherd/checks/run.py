@@ -162,6 +162,7 @@ class _Judging:
 
 
 def reason(error: Exception) -> str:
-    """A DuckDB error on one line, without the excerpt of the query that follows it."""
+    """A DuckDB error on one line, without the query and the candidates that may follow it."""
     text = str(error).partition("\nLINE ")[0].partition("\n\n")[0]
+    text = text.partition("Candidate functions:")[0]
     return " ".join(text.split())
