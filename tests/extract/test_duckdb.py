@@ -73,3 +73,49 @@ def test_the_file_counts_the_rows_of_the_read(url: str, read: Any) -> None:
     assert read(url, "s.t", count_rows=True).source_rows == 2
     assert read(url, "s.t", count_rows=True, where="id = 2").source_rows == 1
     assert read(url, "s.t", count_rows=True, window=Window("id", lower="2")).source_rows == 0
+
+
+# type -> expressions, type in the spool
+HOSTILE: dict[str, tuple[list[str], str]] = {
+    "TINYINT": (["-128"], "TINYINT"),
+    "UBIGINT": (["18446744073709551615"], "UBIGINT"),
+    "BOOLEAN": (["true", "false"], "BOOLEAN"),
+    "FLOAT": (["'nan'::FLOAT", "'-inf'::FLOAT", "0.1"], "FLOAT"),
+    "DOUBLE": (["'inf'::DOUBLE", "5e-324", "-0.0"], "DOUBLE"),
+    "DECIMAL(38,10)": (["9999999999999999999999999999.9999999999"], "DECIMAL(38,10)"),
+    "VARCHAR": (["''", "' '", "'🦆' || chr(0) || 'b'"], "VARCHAR"),
+    "BLOB": (["''::BLOB", "'\\x00\\xFF'::BLOB"], "BLOB"),
+    "UUID": (["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"], "UUID"),
+    "DATE": (["'0044-03-15 (BC)'", "'9999-12-31'", "'5877642-06-25 (BC)'"], "DATE"),
+    "TIME": (["'23:59:59.999999'"], "TIME"),
+    "TIMESTAMP": (["'290309-12-22 (BC) 00:00:00'", "'2024-03-31 02:30:00.000001'"], "TIMESTAMP"),
+    "TIMESTAMP_NS": (["'2024-01-01 00:00:00.123456789'"], "TIMESTAMP_NS"),
+    "TIMESTAMPTZ": (["'2024-01-01 00:00:00.000001+05:30'"], "TIMESTAMP WITH TIME ZONE"),
+    "TIMETZ": (["'12:00:00+05:30'"], "VARCHAR"),
+    "INTERVAL": (["INTERVAL '-1 month 2 days 3 microseconds'"], "VARCHAR"),
+    "HUGEINT": (["-170141183460469231731687303715884105728"], "VARCHAR"),
+    "BIT": (["'0101'"], "VARCHAR"),
+    "ENUM('a', 'ż')": (["'ż'"], "VARCHAR"),
+    "INT[]": (["[1, NULL]", "[]"], "INTEGER[]"),
+    "STRUCT(a INT, b VARCHAR)": (["{'a': NULL, 'b': ''}"], "STRUCT(a INTEGER, b VARCHAR)"),
+    "MAP(VARCHAR, INT)": (["MAP {'k': 1}"], "MAP(VARCHAR, INTEGER)"),
+}
+
+
+def test_every_value_reads_back_as_duckdb_prints_it(tmp_path: Path, read: Any) -> None:
+    """Each value of the spool, as text, is what DuckDB's own cast to text gives."""
+    file = tmp_path / "hostile.duckdb"
+    with duckdb.connect(str(file)) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        columns = ", ".join(f'"c{n}" {kind}' for n, kind in enumerate(HOSTILE))
+        db.execute(f"CREATE TABLE t (n INT, {columns})")
+        for number in range(4):
+            given = [v[number] if number < len(v) else "NULL" for v, _ in HOSTILE.values()]
+            db.execute(f"INSERT INTO t VALUES ({number}, {', '.join(given)})")
+        texts = ", ".join(f"c{n}::VARCHAR" for n in range(len(HOSTILE)))
+        original = db.execute(f"SELECT {texts} FROM t ORDER BY n").fetchall()
+    extract = read(f"duckdb:///{file}", "main.t")
+    assert dict(zip(HOSTILE, list(types(extract).values())[1:], strict=True)) == {
+        kind: wanted for kind, (_, wanted) in HOSTILE.items()
+    }
+    assert rows(extract, f"SELECT {texts} FROM spool ORDER BY n") == original

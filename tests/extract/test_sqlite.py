@@ -247,3 +247,26 @@ def test_the_file_counts_the_rows_of_the_read(db: sqlite3.Connection, url: str, 
     assert read(url, "main.t", count_rows=True).source_rows == 10
     found = read(url, "main.t", count_rows=True, where="id > 2", window=Window("id", lower="5"))
     assert (found.source_rows, found.rows) == (4, 4)
+
+
+def test_generated_odd_and_very_many_columns_are_read(
+    db: sqlite3.Connection, url: str, read: Any
+) -> None:
+    """Generated ones like any other, names of any characters, 1,500 in one table."""
+    db.execute(
+        'CREATE TABLE g (x INT, v INT AS (x + 1), s INT AS (x + 2) STORED, "a.b" INT, '
+        '"c ""d" INT, "sélect" INT)'
+    )
+    db.execute('INSERT INTO g (x, "a.b", "c ""d", "sélect") VALUES (1, 4, 5, 6)')
+    found = read(url, "main.g")
+    assert list(types(found)) == ["x", "v", "s", "a.b", 'c "d', "sélect"]
+    assert rows(found) == [(1, 2, 3, 4, 5, 6)]
+    columns = ", ".join(f"c{i} INT DEFAULT {i}" for i in range(1500))
+    db.execute(f"CREATE TABLE w (id INTEGER PRIMARY KEY, {columns})")
+    db.execute(
+        "INSERT INTO w (id) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 300) SELECT i FROM n"
+    )
+    wide = read(url, "main.w")
+    assert (wide.rows, len(wide.columns)) == (300, 1501)
+    assert rows(wide, "SELECT DISTINCT c0, c1499 FROM spool") == [(0, 1499)]
