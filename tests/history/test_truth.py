@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from duckherd.history.store import Store
-from simulator.truth import FIGURES, judgement
+from simulator.truth import FIGURES, judgement, wrong
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,6 @@ def test_the_simulation_holds_every_kind_of_fault(simulated):
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 def test_figures_are_those_of_the_simulator(judged, figure):
     """Every key and every value: no slot more and none less."""
-    ours, theirs = figure(judged)
+    _, theirs = figure(judged)
     assert theirs
-    assert ours == theirs
+    assert wrong(figure, judged) == []

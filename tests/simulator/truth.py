@@ -63,16 +63,16 @@ def deadlines(it: Judgement) -> Compared:
 
 def published(it: Judgement) -> Compared:
     """When each slot that was served was published."""
-    ours = {key: _ms(slot.published) for key, slot in it.each() if slot.published is not None}
+    ours = {key: slot.published for key, slot in it.each() if slot.published is not None}
     return ours, _instants(it.world.published)
 
 
 def lateness(it: Judgement) -> Compared:
     """Seconds after the deadline, of each slot that was published after it."""
-    ours = {key: _ms(slot.lateness) for key, slot in it.each() if slot.lateness}
+    ours = {key: slot.lateness for key, slot in it.each() if slot.lateness}
     due = it.world.deadlines
     theirs = {
-        (name, slot.timestamp()): _ms((moment - due[name, slot]).total_seconds())
+        (name, slot.timestamp()): (moment - due[name, slot]).total_seconds()
         for (name, slot), moment in it.world.published.items()
         if moment > due[name, slot]
     }
@@ -103,7 +103,7 @@ def restores(it: Judgement) -> Compared:
     ours = {}
     for name, found in it.slots.items():
         one = time_to_restore(incidents(found))
-        ours[name] = (one.incidents, one.open, _ms(one.median), _ms(one.maximum))
+        ours[name] = (one.incidents, one.open, one.median, one.maximum)
     by_table = _by_table(it.world)
     return ours, {t.name: _restores(it.world, t.name, by_table[t.name]) for t in it.world.tables}
 
@@ -119,7 +119,7 @@ def _restores(world: World, name: str, told: list[tuple[datetime, str]]) -> tupl
             durations.append(max((moment - start).total_seconds(), 0.0))
             start = None
     median, longest = (median_low(durations), max(durations)) if durations else (None, None)
-    return len(durations) + bool(start), int(bool(start)), _ms(median), _ms(longest)
+    return len(durations) + bool(start), int(bool(start)), median, longest
 
 
 def exclusions(it: Judgement) -> Compared:
@@ -142,15 +142,26 @@ FIGURES: dict[str, Callable[[Judgement], Compared]] = {
 """Name -> figure."""
 
 
+def wrong(figure: Callable[[Judgement], Compared], it: Judgement) -> list[Any]:
+    """Keys whose values differ, or that only one side has."""
+    ours, theirs = figure(it)
+    keys = ours.keys() | theirs.keys()
+    return [key for key in keys if not _same(ours.get(key), theirs.get(key))]
+
+
 def differences(it: Judgement) -> dict[str, list[Any]]:
-    """Figure -> keys whose values differ or that only one side has; equal figures are left out."""
-    found = {}
-    for name, figure in FIGURES.items():
-        ours, theirs = figure(it)
-        wrong = [k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k)]
-        if wrong:
-            found[name] = wrong
-    return found
+    """Figure -> what is wrong in it; figures that agree are left out."""
+    found = {name: wrong(figure, it) for name, figure in FIGURES.items()}
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal; times and durations to the millisecond, as DuckDB counts in microseconds."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) < 1e-3
+    return bool(one == other)
 
 
 def _by_table(world: World) -> dict[str, list[tuple[datetime, str]]]:
@@ -161,9 +172,4 @@ def _by_table(world: World) -> dict[str, list[tuple[datetime, str]]]:
 
 
 def _instants(moments: dict[tuple[str, datetime], datetime]) -> dict[tuple[str, float], float]:
-    return {(n, due.timestamp()): _ms(moment.timestamp()) for (n, due), moment in moments.items()}
-
-
-def _ms(seconds: float | None) -> float | None:
-    """To the millisecond: below it DuckDB's microseconds and Python's floats differ."""
-    return None if seconds is None else round(seconds, 3)
+    return {(n, due.timestamp()): moment.timestamp() for (n, due), moment in moments.items()}
