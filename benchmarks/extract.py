@@ -406,6 +406,9 @@ def warm_worker(url: str) -> Iterator[Callable[[list[str]], tuple[float, float, 
                 body = {"flow_runs": {"tags": {"all_": [tag]}}}
                 [run] = api.ask("POST", "/flow_runs/filter", body)
                 assert run["state_type"] == "COMPLETED", run["state"]
+                steps = ("extract", "check", "publish")
+                told = (f"{one} {run['labels'][f'duckherd.{one}_seconds']:.2f} s" for one in steps)
+                print(*told, file=sys.stderr, sep=", ", flush=True)
                 end = datetime.fromisoformat(run["end_time"]).timestamp()
                 return end - due, memory, written(folder / "lake")
 
