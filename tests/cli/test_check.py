@@ -208,6 +208,8 @@ def test_contract_export_test_and_import(
         for done in (tested, checked)
     ]
     assert by_name[0] == by_name[1]
+    known = duckherd("contract", "import", contract, "-f", project(FAILING))
+    assert known.out == "# erp.sales.orders\nchecks: []\n"
     empty = project("[]")
     assert duckherd("contract", "import", contract, "--write", "-f", empty).code == 0
     written = yaml.safe_load(empty.read_text())["deployments"][0]["parameters"]["checks"]

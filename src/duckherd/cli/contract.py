@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -153,7 +153,7 @@ def _import(pairs: list[tuple[Entry, Imported]], file: Path | None) -> int:
     from duckherd.project.checks import add_checks
 
     for entry, part in pairs:
-        present = entry.parameters.get("checks") or []
+        present = list(_one_column_each(entry.parameters.get("checks") or []))
         items = [item for item in part.checks if item not in present]
         if file is None:
             print("\n".join(_lines(entry.name, items)))
@@ -161,6 +161,15 @@ def _import(pairs: list[tuple[Entry, Imported]], file: Path | None) -> int:
             add_checks(file, entry.name, items)
         message(f"{entry.name}: {plural(len(items), 'check')}{' added' if file else ''}.")
     return Exit.GOOD
+
+
+def _one_column_each(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The checks, and for one of several columns also those of each, as contracts have them."""
+    for item in items:
+        yield item
+        columns = item.get("not_null")
+        if isinstance(columns, list):
+            yield from ({"not_null": column} for column in columns)
 
 
 def _lines(name: str, items: list[dict[str, Any]]) -> Iterator[str]:
