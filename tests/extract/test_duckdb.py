@@ -89,6 +89,8 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
     "DATE": (["'0044-03-15 (BC)'", "'9999-12-31'", "'5877642-06-25 (BC)'"], "DATE"),
     "TIME": (["'23:59:59.999999'"], "TIME"),
     "TIMESTAMP": (["'290309-12-22 (BC) 00:00:00'", "'2024-03-31 02:30:00.000001'"], "TIMESTAMP"),
+    "TIMESTAMP_S": (["'2024-01-01 00:00:01'"], "TIMESTAMP"),
+    "TIMESTAMP_MS": (["'2024-01-01 00:00:00.123'"], "TIMESTAMP"),
     "TIMESTAMP_NS": (["'2024-01-01 00:00:00.123456789'"], "TIMESTAMP_NS"),
     "TIMESTAMPTZ": (["'2024-01-01 00:00:00.000001+05:30'"], "TIMESTAMP WITH TIME ZONE"),
     "TIMETZ": (["'12:00:00+05:30'"], "VARCHAR"),
@@ -119,3 +121,15 @@ def test_every_value_reads_back_as_duckdb_prints_it(tmp_path: Path, read: Any) -
         kind: wanted for kind, (_, wanted) in HOSTILE.items()
     }
     assert rows(extract, f"SELECT {texts} FROM spool ORDER BY n") == original
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ"],
+)
+def test_infinity_has_no_counterpart(tmp_path: Path, read: Any, kind: str) -> None:
+    """Parquet has none: it would be a moment of the year 294247."""
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as db:
+        db.execute(f"CREATE TABLE t AS SELECT '-infinity'::{kind} AS v")
+    with pytest.raises(ValueNotCarried, match="column 'v'"):
+        read(f"duckdb:///{tmp_path}/x.duckdb", "main.t")

@@ -47,7 +47,7 @@ class DuckdbExpressions:
             return Carry(self.text(column))
         if declared.startswith("ENUM("):
             return Carry(self.text(column))
-        if declared in {"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}:
+        if declared == "DATE" or declared.startswith("TIMESTAMP"):
             text = "CAST({c} AS VARCHAR)"
             return Carry(name, guard("isfinite({c})", "{c}", text, marker))
         return Carry(name)
