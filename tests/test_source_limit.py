@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
 
 import pytest
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from duckherd import source_limit
 from duckherd.source_limit import limit_name
 
 
@@ -41,3 +50,65 @@ def test_name_is_accepted_by_prefect() -> None:
     name = limit_name("mssql://u:p@sql%2Fhost:1433/a%20b&c")
     assert name is not None
     assert re.fullmatch(r"[a-z0-9-]+", name)
+
+
+@pytest.fixture
+def limit(prefect_api: str) -> Iterator[str]:
+    """A limit of two slots on a real server."""
+    name = f"duckherd-test-{uuid.uuid4()}"
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with get_client(sync_client=True) as client:
+            source_limit.ensure_limit(client, name, 2)
+        yield name
+
+
+def _active(name: str) -> int:
+    with get_client(sync_client=True) as client:
+        return client.read_global_concurrency_limit_by_name(name).active_slots
+
+
+def test_a_read_waits_for_its_slots(limit: str) -> None:
+    """Nobody gets slots beyond the limit; who waits goes on when they are given back."""
+    entered = threading.Event()
+
+    def second() -> None:
+        with source_limit.occupied(limit, 2, uuid.uuid4()):
+            entered.set()
+
+    with source_limit.occupied(limit, 1, uuid.uuid4()):
+        assert _active(limit) == 1
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(second,))
+        thread.start()
+        assert not entered.wait(1)
+    assert entered.wait(60)
+    thread.join()
+    assert _active(limit) == 0
+
+
+def test_slots_are_given_back_after_a_failure(limit: str) -> None:
+    """A read that fails holds nothing."""
+    with pytest.raises(LookupError), source_limit.occupied(limit, 2, uuid.uuid4()):
+        raise LookupError
+    assert _active(limit) == 0
+
+
+def test_a_long_read_keeps_its_slots(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease is renewed until the read is over; one renewal that fails is not the last."""
+    renewed: list[float] = []
+    real = SyncPrefectClient.renew_concurrency_lease
+
+    def counted(self: SyncPrefectClient, lease_id: uuid.UUID, lease_duration: float) -> object:
+        renewed.append(lease_duration)
+        if len(renewed) == 1:
+            raise ConnectionError
+        return real(self, lease_id, lease_duration)
+
+    monkeypatch.setattr(SyncPrefectClient, "renew_concurrency_lease", counted)
+    monkeypatch.setattr(source_limit, "RENEWAL_SECONDS", 1.0)
+    with source_limit.occupied(limit, 1, uuid.uuid4()):
+        until = time.monotonic() + 60
+        while len(renewed) < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert _active(limit) == 1
+    assert len(renewed) >= 3
+    assert _active(limit) == 0

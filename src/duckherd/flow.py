@@ -21,7 +21,6 @@ from prefect import Task, flow, get_client, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as current_flow_run
@@ -355,24 +354,10 @@ def _source_slots(parameters: IngestParameters, connections: int) -> Iterator[No
     if name is None:
         yield
         return
-    _ensure_limit(name, parameters.limits.max_connections)
-    with concurrency(name, occupy=connections, strict=True):
-        yield
-
-
-_limits_known: dict[str, int] = {}
-
-
-def _ensure_limit(name: str, slots: int) -> None:
-    """Make the limit what the table's parameters say; the server is asked once a process and value.
-
-    Where tables of one source disagree, the one that runs last decides.
-    """
-    if _limits_known.get(name) == slots:
-        return
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, slots)
-    _limits_known[name] = slots
+        source_limit.ensure_limit(client, name, parameters.limits.max_connections)
+    with source_limit.occupied(name, connections, UUID(str(current_flow_run.id))):
+        yield
 
 
 @contextmanager
