@@ -153,10 +153,13 @@ def test_table_is_published_with_labels_and_artifact(shop: Path, tmp_path: Path)
 
 def test_failed_check_leaves_the_lake_byte_for_byte(shop: Path, lake: str) -> None:
     """A blocking check keeps file, state and watermark as they were, and says which check."""
-    good: dict[str, Any] = {"table": "main.orders", "source": f"sqlite:///{shop}", "lake": lake}
+    good: dict[str, Any] = {
+        "table": "main.orders", "source": f"sqlite:///{shop}", "lake": lake,
+        "mode": "append", "cursor": "id",
+    }  # fmt: skip
     assert _run(**good).state_name == "Completed"
     before = _objects(lake)
-    assert before
+    assert any(b'"watermark": "3"' in content for content in before.values())
     with sqlite3.connect(shop) as db:
         db.execute("insert into orders values (4, 'lost', 4.5)")
     run = _run(
