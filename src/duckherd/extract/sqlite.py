@@ -155,9 +155,8 @@ def _exact(connection: sqlite3.Connection, read: Read) -> Extract:
     request, columns = read.request, read.columns
     arriving = _arriving(columns, read.shapes, request)
     engine = scanner.engine(scanner.PLAIN).cursor()
-    # A statement that was not read to its end would keep the file locked.
-    with closing(connection.execute(read.query)) as found:
-        batches = Batches(found, read.table.name, columns, arriving)
+    batches = Batches(connection.execute(read.query), read.table.name, columns, arriving)
+    with closing(batches):
         try:
             rows = parquet.write_batches(engine, columns, batches.reader(), read.path)
         except duckdb.Error as error:

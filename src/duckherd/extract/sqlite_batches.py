@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -44,6 +45,7 @@ class Batches:
         shapes: Sequence[Shape],
     ) -> None:
         self._cursor = cursor
+        self._fetching = threading.Lock()
         self._table = table
         self._columns = columns
         self._shapes = shapes
@@ -58,6 +60,18 @@ class Batches:
     def reader(self) -> pa.RecordBatchReader:
         """The stream for `parquet.write_batches`."""
         return pa.RecordBatchReader.from_batches(self._schema, self._kept())
+
+    def close(self) -> None:
+        """End the statement: one not read to its end would keep the file locked.
+
+        A query that failed may still have a thread of DuckDB's fetching.
+        """
+        with self._fetching:
+            self._cursor.close()
+
+    def _fetched(self, count: int) -> Rows:
+        with self._fetching:
+            return self._cursor.fetchmany(count)
 
     def _kept(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -83,7 +97,7 @@ class Batches:
     def _chunks(self) -> Iterator[pa.RecordBatch]:
         """Batches bounded by their bytes: the wider the last rows were, the fewer are fetched."""
         fetch = _FIRST_ROWS
-        while rows := self._cursor.fetchmany(fetch):
+        while rows := self._fetched(fetch):
             batch = self._batch(rows)
             yield batch
             fitting = int(BATCH_BYTES * len(rows) / max(batch.nbytes, 1))
