@@ -114,7 +114,8 @@ def _readers(stack: ExitStack, control: Any, plan: Plan) -> tuple[list[Any], str
             return [control], "single statement (read committed snapshot)"
         more = [stack.enter_context(_connected(request)) for _ in range(wanted - 1)]
         return [control, *more], "read committed"
-    if wanted > 2:
+    # Babelfish takes no notice of TABLOCK: writers would come between the readers.
+    if wanted > 2 and not plan.server.babelfish:
         shared = _begin_together(stack, control, plan, wanted - 1)
         if shared:
             return shared, f"snapshot isolation, begun together on {len(shared)} connections"
