@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prefect import get_client
@@ -60,6 +61,25 @@ def limit(prefect_api: str) -> Iterator[str]:
         with get_client(sync_client=True) as client:
             source_limit.ensure_limit(client, name, 2)
         yield name
+
+
+def test_runs_that_begin_together_find_the_limit_made(
+    prefect_api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first runs of a herd make its limit at one moment, and none of them fails by it."""
+    monkeypatch.setattr(source_limit, "_limits_known", {})
+    name, runs = f"duckherd-test-{uuid.uuid4()}", 8
+    together = threading.Barrier(runs)
+
+    def begin() -> None:
+        settings = temporary_settings({PREFECT_API_URL: prefect_api})
+        with settings, get_client(sync_client=True) as client:
+            together.wait()
+            source_limit.ensure_limit(client, name, 3)
+
+    with ThreadPoolExecutor(runs) as pool:
+        for run in [pool.submit(begin) for _ in range(runs)]:
+            run.result()
 
 
 def _active(name: str) -> int:

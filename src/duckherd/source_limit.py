@@ -54,9 +54,15 @@ def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
 
     Where tables of one source disagree, the one that runs last decides.
     """
-    if _limits_known.get(name) != slots:
+    from prefect.exceptions import ObjectAlreadyExists
+
+    if _limits_known.get(name) == slots:
+        return
+    try:
         client.upsert_global_concurrency_limit_by_name(name, slots)
-        _limits_known[name] = slots
+    except ObjectAlreadyExists:  # another run of the herd made it between question and answer
+        client.upsert_global_concurrency_limit_by_name(name, slots)
+    _limits_known[name] = slots
 
 
 @contextlib.contextmanager
