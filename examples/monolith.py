@@ -13,17 +13,24 @@ a password given as a parameter is stored and shown by the Prefect server.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import pandas as pd  # noqa: TID253  (an example of what others write)
 from prefect import flow, get_run_logger, task
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect
+
+
+@cache
+def engine(source: str) -> Engine:
+    """The database, with connections that all tables share."""
+    return create_engine(source)
 
 
 @task
 def list_tables(source: str) -> list[str]:
     """Tables and views of the database, as `schema.name`."""
-    inspector = inspect(create_engine(source))
+    inspector = inspect(engine(source))
     schemas = [s for s in inspector.get_schema_names() if s not in SYSTEM_SCHEMAS]
     return sorted(
         f"{schema}.{name}"
@@ -36,8 +43,8 @@ def list_tables(source: str) -> list[str]:
 def load_table(source: str, table: str, lake: str) -> int:
     """Read one table and write it as one Parquet file; its number of rows."""
     schema, _, name = table.partition(".")
-    quote = create_engine(source).dialect.identifier_preparer.quote
-    with create_engine(source).connect() as connection:
+    quote = engine(source).dialect.identifier_preparer.quote
+    with engine(source).connect() as connection:
         frame = pd.read_sql(f"SELECT * FROM {quote(schema)}.{quote(name)}", connection)
     path = Path(lake) / schema / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
