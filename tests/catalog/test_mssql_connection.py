@@ -95,6 +95,9 @@ def test_errors_are_told_apart_by_number(number: int, kind: type[SourceError], a
         ("Database 'x' on server 'y' is not currently available.", SourceUnreachable),
         ("The service is currently busy. Retry the request after 10 seconds.", SourceUnreachable),
         ("Resource ID: 1. The request limit for the database is 60.", SourceUnreachable),
+        ("Login failed for user 'u'. Reason: Server is in script upgrade mode.", SourceUnreachable),
+        ("Database 'erp' is being recovered. Waiting until it is finished.", SourceUnreachable),
+        ("the database system is not yet accepting connections", SourceUnreachable),
         ("Lock request time out period exceeded.", SourceBusy),
     ],
 )

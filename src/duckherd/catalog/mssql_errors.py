@@ -33,7 +33,7 @@ _UNAVAILABLE = {
     40143, 40197, 40501, 40540, 40613,  # service is busy, failing over or reconfiguring
     49918, 49919, 49920,  # not enough resources, too many operations
     976, 983, 978,  # availability group: replica not accessible or moving
-    6005,  # shutdown in progress
+    922, 6005, 17187, 18401,  # recovering, shutting down, starting, upgrading itself
 }  # fmt: skip
 _LOCK_TIMEOUT = {1222}
 _DENIED = {229, 230, 297, 300, 916, 18456, 18470, 18486, 18487, 18488}
@@ -47,7 +47,10 @@ _TEXTS = (
         re.compile(
             r"is not currently available|service is currently busy|Error code 40197|"
             r"encountered an error processing your request|Resource ID ?:|"
-            r"Not enough resources|[Tt]oo many (create or update )?operations",
+            r"Not enough resources|[Tt]oo many (create or update )?operations|"
+            # A server that restarts; Babelfish in PostgreSQL's words.
+            r"not ready to accept|is being recovered|script upgrade mode|"
+            r"not yet accepting connections|system is (starting up|shutting down|in recovery)",
         ),
         SourceUnreachable,
     ),
