@@ -2,9 +2,9 @@
 
     python benchmarks/overhead.py [--runs 100] [--slow-runs 12] [--limit 4] [--repeat 3]
 
-Starts a Prefect server on an embedded PostgreSQL with the settings of `duckherd up`,
-then for each way of starting runs: N deployments, one run of each, all due at once.
-Prints a Markdown table of medians over the repetitions. Linux only (/proc).
+Starts the Prefect server of `duckherd up`, its PostgreSQL included, then for each way of
+starting runs: N deployments, one run of each, all due at once. Prints a Markdown table of
+medians over the repetitions. Linux only (/proc).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from duckherd.server.database import local_database
+from duckherd.server.local import local_server
 from duckherd.worker import server_settings
 
 FLOWS = """
@@ -145,20 +144,11 @@ def until(ready: object, seconds: float = 180) -> None:
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[tuple[Api, subprocess.Popen[bytes]]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with local_database(folder / "postgres") as database:
-        assert database is not None, "PostgreSQL cannot run here"
-        env = {**server_settings(), "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
-        command = [sys.executable, "-m", "prefect", "server", "start"]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-        with process(command, folder / "server.log", **env) as child:
-            api = Api(f"http://127.0.0.1:{port}/api")
-            until(lambda: api.ask("GET", "/health"))
-            os.environ["PREFECT_API_URL"] = api.url
-            yield api, child
+def server(folder: Path) -> Iterator[tuple[Api, int]]:
+    """The server of `duckherd up`, for every way of starting runs; its process id."""
+    with local_server(folder, server_settings(automations=True), command="benchmark") as started:
+        os.environ["PREFECT_API_URL"] = started.url
+        yield Api(started.url), started.process.pid
 
 
 def measure(api: Api, mode: str, runs: int, limit: int, server_pid: int, folder: Path) -> Cost:
@@ -281,13 +271,13 @@ def main() -> None:
         (folder / "tiny_flows.py").write_text(FLOWS)
         os.environ.update(PREFECT_HOME=name, PYTHONPATH=name, PREFECT_LOGGING_LEVEL="WARNING")
         os.chdir(name)
-        with server(folder) as (api, child):
+        with server(folder) as (api, server_pid):
             costs: dict[str, list[Cost]] = {}
             for _ in range(options.repeat):
                 for mode in options.modes.split(","):
                     runs = options.slow_runs if mode in {"process", "serve"} else options.runs
                     CHILDREN.since()
-                    cost = measure(api, mode, runs, options.limit, child.pid, folder)
+                    cost = measure(api, mode, runs, options.limit, server_pid, folder)
                     costs.setdefault(mode, []).append(cost)
                     print(mode, cost, file=sys.stderr, flush=True)
     table(costs)
