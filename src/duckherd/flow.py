@@ -194,6 +194,7 @@ def check(
             now=extract.read_at,
             history=before.history,
             source_rows=extract.source_rows,
+            slice=parameters.cursor is not None and parameters.mode != "replace",
             masked=frozenset(column.name for column in extract.columns if column.masked),
             lake=resolve_url(parameters.lake),
             key=_lake_key(parameters, extract),

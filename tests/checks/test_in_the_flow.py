@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,19 @@ def test_masked_values_are_in_no_artifact(shop: Path, tmp_path: Path) -> None:
     told = artifact(flow_run)
     assert "[masked]" in told.replace("\\", "")
     assert "x.org" not in told
+
+
+def test_an_append_without_new_rows_is_as_fresh_as_the_table(tmp_path: Path) -> None:
+    """The check of a slice knows what earlier runs published, so a quiet hour fails nothing."""
+    minute_ago = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%d %H:%M:%S")
+    with sqlite3.connect(tmp_path / "shop.db") as db:
+        db.execute("create table events (id integer primary key, at timestamp)")
+        db.execute("insert into events values (1, ?)", (minute_ago,))
+    parameters: dict[str, Any] = {
+        "table": "main.events", "source": f"sqlite:///{tmp_path / 'shop.db'}",
+        "lake": str(tmp_path / "lake"), "mode": "append", "cursor": "id",
+    }  # fmt: skip
+    for max_age, ended in (("1h", "Completed"), ("1h", "Completed"), ("30s", "ChecksFailed")):
+        checks = [{"freshness": {"column": "at", "max_age": max_age, "name": "fresh"}}]
+        ended_as = run(**parameters, checks=checks).state_name
+        assert ended_as == ended, max_age

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -393,23 +394,22 @@ def test_rows_against_the_source(
     assert orders.one({"row_count": {"source": source}}, context).outcome == outcome
 
 
-def _age(table: Table, where: str = "true") -> float:
-    newest = f"select max(created_at) from t where {where}"
-    return float(table.ask(f"select epoch(timestamp '2024-01-11' - ({newest}))"))
+def _newest(table: Table, where: str = "true") -> float:
+    return float(table.ask(f"select epoch(max(created_at)) from t where {where}"))
 
 
 @pytest.mark.parametrize(("max_age", "outcome"), [("1d", "pass"), ("23h59m", "fail")])
 def test_freshness(max_age: str, outcome: str, orders: Table) -> None:
     """The newest value is held against the moment the table was read, bounds inclusive."""
     verdict = orders.one({"freshness": {"column": "created_at", "max_age": max_age}})
-    assert (verdict.outcome, verdict.metric) == (outcome, _age(orders))
+    assert (verdict.outcome, verdict.metric) == (outcome, _newest(orders))
 
 
 def test_freshness_of_the_rows_of_where(orders: Table) -> None:
     """`where` restricts the rows whose newest value counts."""
     check = {"freshness": {"column": "created_at", "max_age": "5d", "where": "id <= 6"}}
     verdict = orders.one(check)
-    assert (verdict.outcome, verdict.metric) == ("pass", _age(orders, "id <= 6"))
+    assert (verdict.outcome, verdict.metric) == ("pass", _newest(orders, "id <= 6"))
     assert verdict.rows == orders.ask("select count(*) from t where id <= 6")
 
 
@@ -420,13 +420,31 @@ def test_freshness_of_nothing_fails(rows: str, request: pytest.FixtureRequest) -
     assert table.one({"freshness": {"column": "created_at", "max_age": "1d"}}).outcome == "fail"
 
 
+@pytest.mark.parametrize(("max_age", "outcome"), [("2d", "pass"), ("1d", "fail")])
+def test_freshness_of_a_slice_knows_earlier_ones(
+    max_age: str, outcome: str, no_orders: Table
+) -> None:
+    """An hour without new rows is as fresh as the newest row published before."""
+    check = {"freshness": {"column": "created_at", "max_age": max_age, "name": "fresh"}}
+    newest = datetime(2024, 1, 9, 12, tzinfo=UTC).timestamp()
+    earlier = Load("2024-01-10T00:00:00+00:00", 3, {"fresh": newest})
+    older = Load("2024-01-08T00:00:00+00:00", 3, {"fresh": newest - 86400})
+    context = Context("sales.orders", NOW, history=(earlier, older), slice=True)
+    verdict = no_orders.one(check, context)
+    assert (verdict.outcome, verdict.metric) == (outcome, newest)
+    assert no_orders.one(check, replace(context, slice=False)).outcome == "fail"
+
+
 def test_freshness_ignores_infinity(table: Any) -> None:
     """An infinite timestamp is no age."""
     moments = table(
         "select unnest(['infinity'::timestamptz, '2024-01-10 02:00:00+02'::timestamptz]) as seen"
     )
     verdict = moments.one({"freshness": {"column": "seen", "max_age": "1d"}})
-    assert (verdict.outcome, verdict.metric) == ("pass", 86400.0)
+    assert (verdict.outcome, verdict.metric) == (
+        "pass",
+        datetime(2024, 1, 10, tzinfo=UTC).timestamp(),
+    )
 
 
 SCHEMA = {

@@ -62,8 +62,8 @@ def judge(probe: Probe, measured: Measured, context: Context) -> Verdict:
         return _judge_schema(probe, options, measured)
     rows = int(measured.values[0])
     if isinstance(options, Freshness):
-        figure = _age(measured.values[1], context.now)
-        found = [_fresh(figure, options)]
+        figure = _newest(probe, measured.values[1], context)
+        found = [_fresh(figure, options, context.now)]
     else:
         assert isinstance(options, MetricOptions)  # noqa: S101  the only other family
         figure = _figure(options, measured.values)
@@ -137,14 +137,17 @@ def _outcome(found: Sequence[_Finding]) -> Outcome:
     return "pass" if judged else "skipped"
 
 
-def _age(newest: float | None, now: str) -> float | None:
-    return None if newest is None else datetime.fromisoformat(now).timestamp() - newest
+def _newest(probe: Probe, found: float | None, context: Context) -> float | None:
+    """The newest value, seconds since 1970; of a slice's table also what earlier loads held."""
+    earlier = [load.metrics.get(probe.name) for load in context.history] if context.slice else []
+    return max((one for one in (found, *earlier) if one is not None), default=None)
 
 
-def _fresh(age: float | None, options: Freshness) -> _Finding:
+def _fresh(newest: float | None, options: Freshness, now: str) -> _Finding:
     expected = f"newest {options.column} at most {options.max_age} old"
-    if age is None:
+    if newest is None:
         return _Finding(broken=True, expected=expected, observed=f"no {options.column} at all")
+    age = datetime.fromisoformat(now).timestamp() - newest
     return _Finding(
         broken=age > parse_duration(options.max_age),
         expected=expected,

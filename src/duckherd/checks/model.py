@@ -79,6 +79,7 @@ class Context:
         now: ISO 8601 UTC moment the extraction read (freshness is judged against it).
         history: earlier publishes, newest first.
         source_rows: the source's own count in the same snapshot; None where not asked.
+        slice: whether the rows are those above a cursor only, the others being published.
         masked: lake names of masked columns.
         lake: the lake's resolved URL, for `relationships`; None where there is none.
         key: columns that identify a row, lake names; shown with every failing row.
@@ -89,6 +90,7 @@ class Context:
     now: str
     history: tuple[Load, ...] = ()
     source_rows: int | None = None
+    slice: bool = False
     masked: frozenset[str] = frozenset()
     lake: str | None = field(default=None, repr=False)
     key: tuple[str, ...] = ()
