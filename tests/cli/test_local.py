@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from duckherd.cli import main
 from duckherd.server.registry import claim, running
 from servers import answers, free_port, wait_until
+from warm_herd import Herd
 
 
 @pytest.fixture
@@ -58,6 +60,33 @@ def test_up_holds_server_and_worker_and_stops_both(home, capsys):
         assert up.wait(60) == 0
     assert processes_of(home) == []
     assert running(home) is None
+
+
+@pytest.mark.slow
+def test_up_holds_two_hundred_runs_at_once(home, monkeypatch):
+    """Eight at a time on its own database: all complete, and nothing was ever locked."""
+    (home.parent / "herd_flows.py").write_text(
+        "from prefect import flow, task\n@task\ndef step(): ...\n"
+        "@flow\ndef small(): step(); step(); step()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(home.parent))
+    port = free_port()
+    command = [sys.executable, "-m", "duckherd.cli", "up", "--port", str(port), "--limit", "8"]
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as up,
+        httpx.Client() as http,
+    ):
+        assert any("Ctrl-C stops" in line for line in iter(up.stderr.readline, ""))
+        herd = Herd(f"http://127.0.0.1:{port}/api", http, "herd", home.parent)
+        deployments = [herd.deploy("herd_flows.small") for _ in range(20)]
+        runs = [herd.start(deployment) for deployment in deployments for _ in range(10)]
+        ends = {herd.wait(run, seconds=240)["state_name"] for run in runs}
+        up.send_signal(signal.SIGINT)
+        assert up.wait(60) == 0
+    assert ends == {"Completed"}
+    logs = "".join(log.read_text() for log in home.rglob("*.log"))
+    assert "herd" in logs
+    assert "locked" not in logs.lower()
 
 
 def test_killed_up_leaves_nothing(home):
