@@ -274,4 +274,5 @@ def test_after_any_kill_the_next_run_makes_the_lake_equal_the_source(
         old = herd.source()
         assert herd.published() == old, (step, herd.hit)
     print("ended without success in", herd.hit)
-    assert set(herd.hit) >= set(before_steps)
+    if kill is the_run:  # a server that comes back at once may not even be missed
+        assert set(herd.hit) >= set(before_steps)

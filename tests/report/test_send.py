@@ -111,7 +111,7 @@ def test_the_documented_deployment_sends_the_night(herd, received):
     run = herd.wait(herd.start(deployment["id"]), seconds=120)
     assert run["state_type"] == "COMPLETED", run["state"]
     (message,) = received
-    assert message["title"].startswith("All 1 table delivered in time; ")
+    assert message["title"].startswith("The only table due delivered in time; ")
     assert f"## {message['title']}" in message["text"]
     assert "DiskOnFire in extract: 1 run of" in message["text"]
     # Markdown lets HTML through: a table's name must not become any.
