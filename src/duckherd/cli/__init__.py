@@ -9,6 +9,7 @@ says so).
 from __future__ import annotations
 
 import difflib
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,8 @@ COMMANDS: dict[str, dict[str, str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code, see `duckherd.cli.ending.Exit`."""
+    if arguments is None:  # a process of its own: it builds an answer and ends
+        gc.set_threshold(100_000, 50, 100)
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     tokens, debug = _take_flag(tokens, "--debug")
     return ending(lambda: _dispatch(tokens), debug=debug)
