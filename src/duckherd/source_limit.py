@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300.0
 """Slots of a process that died are free again after this long."""
 RENEWAL_SECONDS = 100.0
+"""A lease is renewed so often: two renewals may fail before it ends."""
 _LONGEST_WAIT = 5.0
 """Seconds between two questions for slots, whatever longer time the server proposes."""
 _FILES = frozenset({"sqlite", "duckdb"})
