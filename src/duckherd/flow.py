@@ -211,6 +211,10 @@ def publish_table(parameters: IngestParameters, publication: Publication) -> Pub
         return publish(_open(parameters), publication, _is_over)
 
 
+STEP_KEYS = frozenset(step.task_key for step in (extract, check, publish_table))
+"""By which a task run is known to be a step of ours."""
+
+
 def _open(parameters: IngestParameters) -> Lake:
     return open_lake(resolve_url(parameters.lake))
 

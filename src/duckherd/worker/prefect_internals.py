@@ -9,6 +9,7 @@ worker then starts flow runs Prefect's own way.
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import flow_engine, flows, results
+from prefect import flow_engine, flows, results, task_engine
 from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect._internal.attempt_control import AttemptConclusion, EngineOutcomeReceipt
 from prefect._internal.control_listener import (
@@ -27,7 +28,7 @@ from prefect._internal.control_listener import (
 from prefect._internal.metrics import RunMetrics
 from prefect._internal.pydantic.validated_func import ValidatedFunction
 from prefect.client.orchestration import PrefectClient, SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import SyncClientContext
 from prefect.engine import _drive_run_flow_result as drive_flow_result
 from prefect.engine import handle_engine_signals
@@ -47,7 +48,10 @@ from prefect.runner._process_manager import (
 )
 from prefect.runner._state_proposer import StateProposer
 from prefect.types._datetime import now
+from prefect.utilities.engine import emit_task_run_state_change_event
 from prefect.workers.base import BaseJobConfiguration
+
+from duckherd.worker.quick_tasks import QuickTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,6 +98,7 @@ REPLACED: tuple[tuple[Any, str], ...] = (
     (flow_engine, "observe_flow_run_suspension"),
     (flow_engine, "report_engine_outcome"),
     (flows, "ValidatedFunction"),
+    (task_engine, "emit_task_run_state_change_event"),
     (results, "_read_server_default_result_storage_block_id"),
     (results, "_aread_server_default_result_storage_block_id"),
     (SyncPrefectClient, "update_flow_run"),
@@ -109,6 +114,8 @@ RELIED_UPON: tuple[tuple[Any, str], ...] = (
     (flow_engine, "load_flow"),
     (flow_engine.FlowRunEngine, "initialize_run"),
     (flow_engine.FlowRunEngine, "setup_run_context"),
+    (task_engine.SyncTaskRunEngine, "set_state"),
+    (task_engine.SyncTaskRunEngine, "initialize_run"),
     (FlowRunExecutor, "submit"),
     (CancellationManager, "cancel"),
     (ControlChannel, "signal"),
@@ -152,6 +159,9 @@ def install_in_child(current: CurrentRun) -> None:
         "observe_flow_run_suspension": _suspension_is_relayed,
         "report_engine_outcome": _reporting_to(current),
         "ValidatedFunction": _built_once(ValidatedFunction),
+        "emit_task_run_state_change_event": QuickTasks(
+            emit_task_run_state_change_event, _is_step_of_ours
+        ),
         "_read_server_default_result_storage_block_id": _remembered(
             results._read_server_default_result_storage_block_id  # noqa: SLF001
         ),
@@ -233,6 +243,12 @@ def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
         return known[function]
 
     return built
+
+
+def _is_step_of_ours(task_run: TaskRun) -> bool:
+    # Automations may wait for the events of any other task. Whoever runs ours has imported them.
+    flow = sys.modules.get("duckherd.flow")
+    return flow is not None and task_run.task_key in flow.STEP_KEYS
 
 
 def _remembered(read: Callable[[], UUID | None]) -> Callable[[], UUID | None]:
