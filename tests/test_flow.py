@@ -407,7 +407,7 @@ def test_connections_to_a_source_are_bounded_by_a_global_limit(
     """
     import psycopg
 
-    import duckherd.flow as module
+    from duckherd.extract import postgres
     from duckherd.source_limit import limit_name
 
     with psycopg.connect(postgres_url) as db:
@@ -421,13 +421,13 @@ def test_connections_to_a_source_are_bounded_by_a_global_limit(
         return limit.limit, limit.active_slots
 
     while_reading = []
-    real = module.dialect_for
+    real = postgres.Postgres.extract
 
-    def watched(source: Any) -> Any:
+    def watched(self: Any, request: Any) -> Any:
         while_reading.append(slots())
-        return real(source)
+        return real(self, request)
 
-    monkeypatch.setattr(module, "dialect_for", watched)
+    monkeypatch.setattr(postgres.Postgres, "extract", watched)
     for most in (3, 5):
         run = _run(
             table="public.t",

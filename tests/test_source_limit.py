@@ -9,13 +9,16 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import SyncClientContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from duckherd import source_limit
+from duckherd import process_life, source_limit
 from duckherd.source_limit import limit_name
 
 
@@ -82,6 +85,10 @@ def test_runs_that_begin_together_find_the_limit_made(
             run.result()
 
 
+def nothing() -> None:
+    """Of the tests that open no connection."""
+
+
 def _active(name: str) -> int:
     with get_client(sync_client=True) as client:
         return client.read_global_concurrency_limit_by_name(name).active_slots
@@ -92,10 +99,10 @@ def test_a_read_waits_for_its_slots(limit: str) -> None:
     entered = threading.Event()
 
     def second() -> None:
-        with source_limit.occupied(limit, 2, uuid.uuid4()):
+        with source_limit.occupied(limit, 2, uuid.uuid4(), nothing):
             entered.set()
 
-    with source_limit.occupied(limit, 1, uuid.uuid4()):
+    with source_limit.occupied(limit, 1, uuid.uuid4(), nothing):
         assert _active(limit) == 1
         thread = threading.Thread(target=contextvars.copy_context().run, args=(second,))
         thread.start()
@@ -107,7 +114,7 @@ def test_a_read_waits_for_its_slots(limit: str) -> None:
 
 def test_slots_are_given_back_after_a_failure(limit: str) -> None:
     """A read that fails holds nothing."""
-    with pytest.raises(LookupError), source_limit.occupied(limit, 2, uuid.uuid4()):
+    with pytest.raises(LookupError), source_limit.occupied(limit, 2, uuid.uuid4(), nothing):
         raise LookupError
     assert _active(limit) == 0
 
@@ -125,10 +132,103 @@ def test_a_long_read_keeps_its_slots(limit: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(SyncPrefectClient, "renew_concurrency_lease", counted)
     monkeypatch.setattr(source_limit, "RENEWAL_SECONDS", 1.0)
-    with source_limit.occupied(limit, 1, uuid.uuid4()):
+    with source_limit.occupied(limit, 1, uuid.uuid4(), nothing):
         until = time.monotonic() + 60
         while len(renewed) < 3 and time.monotonic() < until:
             time.sleep(0.1)
         assert _active(limit) == 1
     assert len(renewed) >= 3
     assert _active(limit) == 0
+
+
+@pytest.fixture
+def warm(limit: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warm]:
+    """A process of many runs, on the limit of two slots."""
+    warm = Warm(limit)
+    real = SyncPrefectClient.increment_concurrency_slots_with_lease
+
+    def counted(self: SyncPrefectClient, *args: Any, **kwargs: Any) -> object:
+        warm.requests += 1
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(SyncPrefectClient, "increment_concurrency_slots_with_lease", counted)
+    monkeypatch.setattr(source_limit, "_waited_at", {})
+    with SyncClientContext(), process_life.many_runs():
+        yield warm
+    assert _active(limit) == 0
+
+
+@dataclass
+class Warm:
+    """What its runs ask for, and how often they disconnect."""
+
+    limit: str
+    requests: int = 0
+    disconnected: int = 0
+
+    def run(self, slots: int = 1) -> None:
+        with source_limit.occupied(self.limit, slots, uuid.uuid4(), self._disconnect):
+            assert _active(self.limit) >= slots
+
+    def _disconnect(self) -> None:
+        # The connections go first: other runs may have the slots the moment they are free.
+        assert _active(self.limit) > 0
+        self.disconnected += 1
+
+
+def test_the_next_run_finds_the_slots_taken(warm: Warm) -> None:
+    """With its connections; a run that needs more slots gives these back and takes its own."""
+    for _ in range(3):
+        warm.run()
+        assert _active(warm.limit) == 1
+    assert (warm.requests, warm.disconnected) == (1, 0)
+    warm.run(slots=2)
+    assert (warm.requests, warm.disconnected) == (2, 1)
+    assert _active(warm.limit) == 2
+
+
+def test_a_process_of_one_run_keeps_nothing(limit: str) -> None:
+    """Its connections are closed with the read, long before its checks are done."""
+    warm = Warm(limit)
+    warm.run()
+    assert (_active(limit), warm.disconnected) == (0, 1)
+
+
+def test_a_failed_read_keeps_nothing(warm: Warm) -> None:
+    """Its connections may be broken."""
+    with (
+        pytest.raises(LookupError),
+        source_limit.occupied(warm.limit, 1, uuid.uuid4(), warm._disconnect),
+    ):
+        raise LookupError
+    assert (_active(warm.limit), warm.disconnected) == (0, 1)
+
+
+def test_slots_nobody_comes_for_are_given_back(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the idle time, without another run."""
+    monkeypatch.setattr(source_limit, "IDLE_SECONDS", 0.1)
+    warm.run()
+    until = time.monotonic() + 60
+    while _active(warm.limit) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (_active(warm.limit), warm.disconnected) == (0, 1)
+
+
+def test_slots_are_not_held_for_ever(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy process gives them back now and then: others may wait for them."""
+    monkeypatch.setattr(source_limit, "HOLD_SECONDS", 0.0)
+    warm.run()
+    assert (_active(warm.limit), warm.disconnected) == (0, 1)
+
+
+def test_whoever_had_to_wait_keeps_nothing(warm: Warm) -> None:
+    """Slots are scarce: others wait as well."""
+    with source_limit.occupied(warm.limit, 2, uuid.uuid4(), nothing):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(warm.run,))
+        thread.start()
+        until = time.monotonic() + 60
+        while warm.limit not in source_limit._waited_at and time.monotonic() < until:
+            time.sleep(0.05)
+        # These slots are given back as well: this very process has seen them wanted.
+    thread.join()
+    assert (_active(warm.limit), warm.disconnected) == (0, 1)

@@ -168,8 +168,9 @@ def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableS
         before, _ = _open(parameters).read_state(parameters.table_name)
         source = Source.parse(resolve_url(parameters.source))
         request = _request(parameters, source, spool.empty(spool.data), before)
-        with _source_slots(parameters, request.max_connections):
-            found = dialect_for(source).extract(request)
+        dialect = dialect_for(source)
+        with _source_slots(parameters, source, request.max_connections):
+            found = dialect.extract(request)
             if parameters.deletes == "compare_keys":
                 keys = replace(
                     request,
@@ -178,7 +179,7 @@ def extract(parameters: IngestParameters, spool: Spool) -> tuple[Extract, TableS
                     keys_only=True,
                     count_rows=False,
                 )
-                dialect_for(source).extract(keys)
+                dialect.extract(keys)
         spool.finish(found, before)
         return found, before
 
@@ -353,7 +354,7 @@ def _is_over(flow_run_id: str) -> bool:
 
 
 @contextmanager
-def _source_slots(parameters: IngestParameters, connections: int) -> Iterator[None]:
+def _source_slots(parameters: IngestParameters, source: Source, connections: int) -> Iterator[None]:
     """Hold as many of the source's slots as connections, whichever worker this is."""
     name = source_limit.limit_name(parameters.source)
     if name is None:
@@ -361,7 +362,11 @@ def _source_slots(parameters: IngestParameters, connections: int) -> Iterator[No
         return
     with get_client(sync_client=True) as client:
         source_limit.ensure_limit(client, name, parameters.limits.max_connections)
-    with source_limit.occupied(name, connections, UUID(str(current_flow_run.id))):
+
+    def disconnect() -> None:
+        dialect_for(source).disconnect(source)
+
+    with source_limit.occupied(name, connections, UUID(str(current_flow_run.id)), disconnect):
         yield
 
 

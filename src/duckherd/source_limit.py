@@ -1,20 +1,25 @@
 """The Prefect global concurrency limit that bounds the connections to one source.
 
 Every run of every table of a source occupies as many slots as it opens connections,
-on whatever worker or host it runs: `max_connections` holds across the whole herd.
+on whatever worker or host it runs: `max_connections` holds across the whole herd. Slots
+and connections go together: a warm process that keeps its connections for the next run
+keeps their slots, and gives both back when no run comes or others wait.
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from duckherd import process_life
 from duckherd.catalog.source import Source
 
 if TYPE_CHECKING:
@@ -24,6 +29,12 @@ LEASE_SECONDS = 300.0
 """Slots of a process that died are free again after this long."""
 RENEWAL_SECONDS = 100.0
 """A lease is renewed so often: two renewals may fail before it ends."""
+IDLE_SECONDS = 5.0
+"""Slots kept for the next run are given back when none has come for so long."""
+HOLD_SECONDS = 10.0
+"""Slots kept from run to run are given back after so long: others may wait for them."""
+SCARCE_SECONDS = 60.0
+"""Whoever had to wait for slots keeps none for so long."""
 _LONGEST_WAIT = 5.0
 """Seconds between two questions for slots, whatever longer time the server proposes."""
 _FILES = frozenset({"sqlite", "duckdb"})
@@ -66,29 +77,114 @@ def ensure_limit(client: SyncPrefectClient, name: str, slots: int) -> None:
     _limits_known[name] = slots
 
 
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """Slots of one limit, and how to close the connections they stand for."""
+
+    id: UUID
+    name: str
+    slots: int
+    disconnect: Callable[[], None]
+    taken_at: float
+
+
+_kept: dict[str, tuple[_Lease, threading.Timer]] = {}
+_waited_at: dict[str, float] = {}
+_lock = threading.Lock()
+
+
 @contextlib.contextmanager
-def occupied(name: str, slots: int, flow_run: UUID) -> Iterator[None]:
+def occupied(
+    name: str, slots: int, flow_run: UUID, disconnect: Callable[[], None]
+) -> Iterator[None]:
     """Hold slots of a limit while the block runs; wait until they are free.
 
-    Two requests over the run's own client. Prefect's `concurrency()` does the same with a
-    client, a thread, a renewal and two events for each use, which for a small table is more
-    than the read.
+    `disconnect` closes the connections that the block leaves open; it is called before
+    their slots are given back.
+
+    Two requests over the run's own client, none where the run before left its slots.
+    Prefect's `concurrency()` does the same with a client, a thread, a renewal and two
+    events for each use, which for a small table is more than the read.
     """
-    import httpx
     from prefect import get_client
 
     with get_client(sync_client=True) as client:
-        lease = _leased(client, name, slots, flow_run)
+        lease = _take_kept(client, name, slots) or _leased(
+            client, name, slots, flow_run, disconnect
+        )
+        keep = False
         try:
             with _renewed(client, lease):
                 yield
+            keep = _may_keep(lease)
         finally:
-            # The read is over whatever becomes of the slots: an unreleased lease ends by itself.
-            with contextlib.suppress(httpx.HTTPError):
-                client.release_concurrency_slots_with_lease(lease)
+            if keep:
+                _keep(client, lease)
+            else:
+                _give_back(client, lease)
 
 
-def _leased(client: SyncPrefectClient, name: str, slots: int, flow_run: UUID) -> UUID:
+def _take_kept(client: SyncPrefectClient, name: str, slots: int) -> _Lease | None:
+    with _lock:
+        lease, timer = _kept.pop(name, (None, None))
+    if timer is not None:
+        timer.cancel()
+    if lease is not None and lease.slots < slots:
+        _give_back(client, lease)
+        return None
+    return lease
+
+
+def _may_keep(lease: _Lease) -> bool:
+    if not process_life.many():
+        return False
+    now = time.monotonic()
+    scarce = now - _waited_at.get(lease.name, -SCARCE_SECONDS) < SCARCE_SECONDS
+    return not scarce and now - lease.taken_at < HOLD_SECONDS
+
+
+def _keep(client: SyncPrefectClient, lease: _Lease) -> None:
+    def nobody_came() -> None:
+        with _lock:
+            if _kept.get(lease.name, (None,))[0] is not lease:
+                return
+            del _kept[lease.name]
+        _give_back(client, lease)
+
+    timer = threading.Timer(IDLE_SECONDS, contextvars.copy_context().run, [nobody_came])
+    timer.daemon = True
+    with _lock:
+        _kept[lease.name] = lease, timer
+    timer.start()
+    process_life.at_end(f"slots of {lease.name}", lambda: _give_back_kept(client, lease.name))
+
+
+def _give_back_kept(client: SyncPrefectClient, name: str) -> None:
+    with _lock:
+        lease, timer = _kept.pop(name, (None, None))
+    if lease is not None and timer is not None:
+        timer.cancel()
+        _give_back(client, lease)
+
+
+def _give_back(client: SyncPrefectClient, lease: _Lease) -> None:
+    import httpx
+
+    try:
+        lease.disconnect()
+    finally:
+        # The read is over whatever becomes of the slots: an unreleased lease ends by itself.
+        with contextlib.suppress(httpx.HTTPError):
+            client.release_concurrency_slots_with_lease(lease.id)
+
+
+def _leased(
+    client: SyncPrefectClient,
+    name: str,
+    slots: int,
+    flow_run: UUID,
+    disconnect: Callable[[], None],
+) -> _Lease:
     import httpx
     from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 
@@ -98,27 +194,46 @@ def _leased(client: SyncPrefectClient, name: str, slots: int, flow_run: UUID) ->
             answer = client.increment_concurrency_slots_with_lease(
                 [name], slots, "concurrency", LEASE_SECONDS, holder
             )
-            return UUID(answer.json()["lease_id"])
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.LOCKED:
                 raise
+            _waited_at[name] = time.monotonic()
             time.sleep(min(float(error.response.headers["Retry-After"]), _LONGEST_WAIT))
+        else:
+            lease_id = UUID(answer.json()["lease_id"])
+            return _Lease(lease_id, name, slots, disconnect, time.monotonic())
 
 
 @contextlib.contextmanager
-def _renewed(client: SyncPrefectClient, lease: UUID) -> Iterator[None]:
+def _renewed(client: SyncPrefectClient, lease: _Lease) -> Iterator[None]:
     """Keep a lease while the block runs; what the server cannot be told is tried again."""
     stop = threading.Event()
 
     def renew() -> None:
         while not stop.wait(RENEWAL_SECONDS):
-            with contextlib.suppress(Exception):
-                client.renew_concurrency_lease(lease, LEASE_SECONDS)
+            try:
+                client.renew_concurrency_lease(lease.id, LEASE_SECONDS)
+            except Exception as error:  # noqa: BLE001  # the read goes on; the next attempt may do
+                _log_unrenewed(lease, error)
 
-    thread = threading.Thread(target=renew, daemon=True, name="source-slots")
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(renew,), daemon=True, name="source-slots")
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join(timeout=2)
+
+
+def _log_unrenewed(lease: _Lease, error: Exception) -> None:
+    from prefect import get_run_logger
+    from prefect.exceptions import MissingContextError
+
+    with contextlib.suppress(MissingContextError):
+        get_run_logger().warning(
+            "the slots of %s could not be renewed: %s; without them, other runs may open more "
+            "than max_connections until this read ends",
+            lease.name,
+            error,
+        )

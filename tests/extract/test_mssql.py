@@ -466,6 +466,22 @@ def test_a_read_whose_session_is_ended_starts_over(database: Live, tmp_path):
     assert sorted(row[0] for row in rows_of(found.files)) == list(range(6400))
 
 
+def test_idle_connections_are_closed_when_asked(database: Live):
+    """None of the pool's is left, and the next read opens one anew."""
+    ours = (
+        "SELECT COUNT(*) FROM sys.dm_exec_sessions "
+        f"WHERE host_process_id = {os.getpid()} AND session_id <> @@SPID"
+    )
+    for _ in range(2):
+        mssql.DIALECT.check_source(database.source)
+        assert database.run(ours)[0][0] > 0
+        mssql.DIALECT.disconnect(database.source)
+        until = time.monotonic() + 20
+        while database.run(ours)[0][0] and time.monotonic() < until:
+            time.sleep(0.05)
+        assert database.run(ours)[0][0] == 0
+
+
 def test_a_locked_table_is_not_waited_for_beyond_the_timeout(database: Live, tmp_path):
     """The lock timeout ends the wait, and a timeout is not tried again at once."""
     full = database.table("locked", "a int")

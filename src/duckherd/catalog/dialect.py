@@ -48,6 +48,10 @@ class Dialect(Protocol):
         """Read one consistent view of the table into `request.spool`."""
         ...
 
+    def disconnect(self, source: Source) -> None:
+        """Close the connections kept for further reads of this source, if any."""
+        ...
+
 
 _OWN = {
     "sqlite": ("duckherd.extract.sqlite", None),

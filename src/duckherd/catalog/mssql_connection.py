@@ -135,6 +135,12 @@ def connect(source: Source, *, statement_timeout: float | None = None) -> Iterat
             connection.close()
 
 
+def disconnect() -> None:
+    """Close the driver's idle connections; it has one pool for all sources of a process."""
+    mssql_python.pooling(enabled=False)
+    mssql_python.pooling()
+
+
 def rows(connection: Any, sql: str, *parameters: object) -> list[Any]:
     """All rows of a small result. Raises the error tree's SourceError."""
     try:

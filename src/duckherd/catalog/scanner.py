@@ -3,7 +3,8 @@
 Connecting costs tens of milliseconds and the server a process; a warm worker reads
 table after table of the same source, so the attached engine stays. Its pool asks a
 connection for a sign of life before it hands it out again, so a broken one is replaced
-unseen; closing an engine with a broken connection would crash DuckDB 1.5.5.
+unseen. An engine is closed between reads only: closing one in the middle of a transaction
+whose connection broke would crash DuckDB 1.5.5.
 """
 
 from __future__ import annotations
@@ -83,6 +84,29 @@ def engine(attachment: Attachment) -> duckdb.DuckDBPyConnection:
                 connection.execute(statement)
             _engines[key] = connection
         return _engines[key]
+
+
+_CLOSE_IDLE = {
+    # An empty pool for a moment. Attaching anew would take a tenth of a second.
+    "postgres": (
+        f"CALL postgres_configure_pool(catalog_name = '{SOURCE}', max_connections = 0)",
+        f"CALL postgres_configure_pool(catalog_name = '{SOURCE}', max_connections = 4)",
+    ),
+}
+"""Statements that close an engine's idle connections, by extension."""
+
+
+def disconnect(attachment: Attachment) -> None:
+    """Close the process's idle connections to a source; a read in another thread keeps its own."""
+    key = (os.getpid(), attachment)
+    with _lock:
+        statements = _CLOSE_IDLE.get(attachment.extension or "")
+        # An engine ends with the last cursor on it; `close` would end those of other reads, too.
+        engine = _engines.get(key) if statements else _engines.pop(key, None)
+    if engine is not None:
+        with contextlib.suppress(duckdb.Error):
+            for statement in statements or ():
+                engine.execute(statement).fetchall()
 
 
 @contextlib.contextmanager

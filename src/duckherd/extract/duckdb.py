@@ -73,6 +73,9 @@ class Duckdb:
     def extract(self, request: Request) -> Extract:
         return with_retry(lambda: _extract(request), lambda error: isinstance(error, SourceBusy))
 
+    def disconnect(self, source: Source) -> None:
+        """Nothing to do: each read opens and closes the file."""
+
 
 DIALECT = Duckdb()
 

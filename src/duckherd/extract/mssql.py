@@ -16,7 +16,7 @@ from typing import Any
 
 from duckherd.catalog import mssql as catalog
 from duckherd.catalog.model import Table, TableName
-from duckherd.catalog.mssql_connection import connect, rows, server, session
+from duckherd.catalog.mssql_connection import connect, disconnect, rows, server, session
 from duckherd.catalog.mssql_errors import Deadlock, passes_by_itself
 from duckherd.catalog.source import Source
 from duckherd.errors import SourceBusy, SourceError, TableNotFound
@@ -56,6 +56,9 @@ class MssqlDialect:
 
     def extract(self, request: Request) -> Extract:
         return with_retry(lambda: _extract(request), passes_by_itself)
+
+    def disconnect(self, source: Source) -> None:  # the pool is the process's
+        disconnect()
 
 
 DIALECT = MssqlDialect()

@@ -18,6 +18,7 @@ from duckherd.catalog import scanner
 from duckherd.catalog.model import Table, TableName
 from duckherd.catalog.mysql_connection import (
     Server,
+    attachment,
     is_transient,
     limited,
     literal,
@@ -57,6 +58,9 @@ class Mysql:
 
     def extract(self, request: Request) -> Extract:
         return with_retry(lambda: _extract(request), is_transient)
+
+    def disconnect(self, source: Source) -> None:
+        scanner.disconnect(attachment(source))
 
 
 # Without its wheel this raises ModuleNotFoundError: dialect_for then names the extra to install.

@@ -58,6 +58,9 @@ class OracleDialect:
             lambda: _extract(request), lambda error: isinstance(error, SourceUnreachable)
         )
 
+    def disconnect(self, source: Source) -> None:
+        """Nothing to do: each read opens and closes its connections."""
+
 
 DIALECT = OracleDialect()
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import duckdb
 
 from duckherd.catalog import postgres as pg
+from duckherd.catalog import scanner
 from duckherd.catalog.model import Table, TableName
 from duckherd.catalog.postgres_connection import (
+    attachment,
     is_transient,
     literal,
     relation,
@@ -73,6 +75,9 @@ class Postgres:
             return with_retry(lambda: _extract(request, measure=True), is_transient)
         except DoesNotFit as found:
             raise found.error from None
+
+    def disconnect(self, source: Source) -> None:
+        scanner.disconnect(attachment(source))
 
 
 DIALECT = Postgres()

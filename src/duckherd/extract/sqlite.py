@@ -59,6 +59,9 @@ class Sqlite:
     def extract(self, request: Request) -> Extract:
         return with_retry(lambda: _extract(request), lambda error: isinstance(error, SourceBusy))
 
+    def disconnect(self, source: Source) -> None:
+        """Nothing to do: each read opens and closes the file."""
+
 
 DIALECT = Sqlite()
 

@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from duckherd import process_life
 from duckherd.worker import prefect_internals as internals
 from duckherd.worker import protocol
 from duckherd.worker.run_isolation import run_surroundings, undone
@@ -56,7 +57,8 @@ def serve(sock: socket.socket, code: ImportedCode, max_runs: int, max_rss_bytes:
     _become_own_process()
     internals.install_in_child(child.current)
     threading.Thread(target=_receive, args=(child,), daemon=True, name="worker-messages").start()
-    with _shared_client():
+    life = process_life.many_runs() if max_runs > 1 else contextlib.nullcontext()
+    with _shared_client(), life:
         while (message := child.inbox.get()) is not None:
             if not _handle(child, message):
                 return
