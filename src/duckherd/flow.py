@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import Task, flow, get_client, get_run_logger, task
@@ -25,6 +25,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as current_flow_run
 from prefect.states import Failed
+from prefect.utilities.annotations import quote
 
 from duckherd import source_limit
 from duckherd.catalog.dialect import dialect_for
@@ -59,6 +60,8 @@ from duckherd.run_record import RunRecord, artifact_key, labels, summary_markdow
 from duckherd.secrets import guard, resolve_url
 from duckherd.sla.objective import Objective, parse_duration
 from duckherd.spool import Spool, open_spool
+
+T = TypeVar("T")
 
 _TRANSIENT_DELAYS = [2, 10, 30]
 """Seconds before a step is tried again after an error that may pass by itself."""
@@ -134,15 +137,21 @@ def ingest_table(
 
 
 def _ingest(parameters: IngestParameters, run_id: str, spool: Spool, record: RunRecord) -> None:
+    given = _whole(parameters)
     with _step(record, "extract"):
-        record.extract, before = extract(parameters, spool)
+        record.extract, before = extract(given, _whole(spool))
     with _step(record, "check"):
         record.schema_change = drift_lines(parameters, before, record.extract)
-        record.verdicts = check(parameters, before, record.extract, spool)
+        record.verdicts = check(given, _whole(before), _whole(record.extract), _whole(spool))
         _stop_if_blocked(record)
     with _step(record, "publish"):
         publication = _publication(parameters, run_id, record, spool, before)
-        record.published = publish_table(parameters, publication)
+        record.published = publish_table(given, _whole(publication))
+
+
+def _whole(value: T) -> T:
+    """An argument of a task that Prefect need not search for futures, field by field."""
+    return cast("T", quote(value))
 
 
 @contextmanager

@@ -67,3 +67,18 @@ def test_prefects_times_are_bound_plain():
     assert bind(now) == now
     with pytest.raises((ValueError, sa.exc.StatementError), match="timezone"):
         bind(dt.datetime(2026, 1, 1))
+
+
+def test_prefects_application_is_made_leaner(monkeypatch):
+    """What is left out is still there in the Prefect that is installed."""
+    from fastapi.dependencies import utils
+    from prefect.server.api.server import create_app
+
+    from duckherd.server import requests
+
+    monkeypatch.setattr(utils, "run_in_threadpool", utils.run_in_threadpool)
+    app = create_app(ignore_cache=True)
+    requests.install(app)
+    assert utils.run_in_threadpool is requests._at_once
+    [api] = [route.app for route in app.routes if getattr(route, "path", "") == "/api"]
+    assert [one.cls for one in api.user_middleware].count(requests.DefaultContentType) == 1

@@ -8,6 +8,7 @@
   pendulum makes an interval in calendar units of that, a tenth of all the server does.
 - Python's collector walks the hundred thousands of objects a server begins with again and
   again, another tenth.
+- What it reads and does for each request: `queries.py`, `requests.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def create_app() -> FastAPI:
     from prefect.server.utilities import database
     from prefect.utilities.schema_tools import validation
 
+    from duckherd.server import queries, requests
+    from duckherd.worker.support import unsupported_reason
+
     listing = getattr(validators, "get_timezones", None)
     if listing is not None:
         setattr(validators, "get_timezones", cache(listing))  # noqa: B010  # a private name
@@ -41,6 +45,9 @@ def create_app() -> FastAPI:
     if timestamp is not None:
         bind_plain_times(timestamp)
     app = prefects_app()
+    if unsupported_reason() is None:
+        queries.install()
+        requests.install(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -106,6 +106,7 @@ def _command(port: int) -> list[str]:
         sys.executable, "-m", "uvicorn", "--factory", "duckherd.server.app:create_app",
         "--host", HOST, "--port", str(port), "--timeout-keep-alive", "30",
         "--log-level", "warning", "--timeout-graceful-shutdown", "3",
+        "--ws-per-message-deflate", "false",  # on loopback it only costs
     ]  # fmt: skip
 
 
