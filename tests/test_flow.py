@@ -15,8 +15,6 @@ import psycopg
 import pytest
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import servers
 from duckherd.errors import ChecksFailed, SchemaChanged, SourceDenied, SourceError
@@ -24,21 +22,7 @@ from duckherd.flow import ingest_table
 from duckherd.lake import open_lake
 from duckherd.parameters import IngestParameters
 from duckherd.run_record import artifact_key
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine(prefect_api: str) -> Iterator[None]:
-    """Prefect's engine in this process speaks to the session's server."""
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
-        APILogWorker.drain_all()
-
-
-@pytest.fixture(autouse=True)
-def private_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Spools of a test go with the test."""
-    monkeypatch.setenv("DUCKHERD_SPOOL", str(tmp_path / "spool"))
-    return tmp_path / "spool"
+from flow_runs import engine, ingest, private_spool  # noqa: F401  # fixtures
 
 
 @pytest.fixture
@@ -52,13 +36,6 @@ def shop(tmp_path: Path) -> Path:
             [(1, "new", 1.5), (2, "paid", 2.5), (3, None, 3.5)],
         )
     return path
-
-
-def _run(**parameters: Any) -> FlowRun:
-    """Run the flow; the flow run as the server tells it, whatever its end."""
-    state = ingest_table(**parameters, return_state=True)
-    with get_client(sync_client=True) as client:
-        return client.read_flow_run(state.state_details.flow_run_id)
 
 
 def _objects(lake: str) -> dict[str, bytes]:
@@ -121,7 +98,7 @@ def test_flow_describes_each_parameter_as_the_model_does() -> None:
 
 def test_table_is_published_with_labels_and_artifact(shop: Path, tmp_path: Path) -> None:
     """One run publishes the table and tells rows, bytes, seconds, object and checks."""
-    run = _run(
+    run = ingest(
         table="main.orders",
         source=f"sqlite:///{shop}",
         lake=str(tmp_path / "lake"),
@@ -157,12 +134,12 @@ def test_failed_check_leaves_the_lake_byte_for_byte(shop: Path, lake: str) -> No
         "table": "main.orders", "source": f"sqlite:///{shop}", "lake": lake,
         "mode": "append", "cursor": "id",
     }  # fmt: skip
-    assert _run(**good).state_name == "Completed"
+    assert ingest(**good).state_name == "Completed"
     before = _objects(lake)
     assert any(b'"watermark": "3"' in content for content in before.values())
     with sqlite3.connect(shop) as db:
         db.execute("insert into orders values (4, 'lost', 4.5)")
-    run = _run(
+    run = ingest(
         **good,
         checks=[{"accepted_values": {"column": "status", "values": ["new", "paid"]}}],
     )
@@ -184,7 +161,7 @@ def test_rows_are_held_against_the_sources_own_count(shop: Path, tmp_path: Path)
         "checks": [{"row_count": {"source": True}}],
     }  # fmt: skip
     for read in (2, 1):
-        run = _run(**good)
+        run = ingest(**good)
         assert (run.state_name, run.labels["duckherd.rows"]) == ("Completed", read)
         assert f"{read} rows of the source's {read}" in _artifact(run)
         with sqlite3.connect(shop) as db:
@@ -218,7 +195,7 @@ def test_empty_table_publishes_its_schema(shop: Path, tmp_path: Path) -> None:
     with sqlite3.connect(shop) as db:
         db.execute("delete from orders")
     assert (
-        _run(
+        ingest(
             table="main.orders", source=f"sqlite:///{shop}", lake=str(tmp_path / "lake")
         ).state_name
         == "Completed"
@@ -233,7 +210,7 @@ def test_odd_table_name_works_end_to_end(shop: Path, tmp_path: Path) -> None:
     with sqlite3.connect(shop) as db:
         db.execute("""create table "we]ird ""na'me" ("c""ol's]" integer)""")
         db.execute("""insert into "we]ird ""na'me" values (7)""")
-    run = _run(
+    run = ingest(
         table="""main.we]ird "na'me""",
         source=f"sqlite:///{shop}",
         lake=str(tmp_path / "lake"),
@@ -258,9 +235,9 @@ def test_appended_numbers_keep_the_type_of_the_first_load(
     }
     with psycopg.connect(postgres_url, autocommit=True) as db:
         db.execute("create table t as select 1 as id, 1::numeric / 3 as share")
-        assert _run(**parameters).state_name == "Completed"
+        assert ingest(**parameters).state_name == "Completed"
         db.execute("insert into t values (2, 0.5)")
-        assert _run(**parameters).state_name == "Completed"
+        assert ingest(**parameters).state_name == "Completed"
     slices = sorted((tmp_path / "lake").rglob("*.parquet"))
     assert len(slices) == 2
     assert {str(duckdb.read_parquet(str(file)).types[1]) for file in slices} == {"DECIMAL(38,28)"}
@@ -268,7 +245,7 @@ def test_appended_numbers_keep_the_type_of_the_first_load(
 
 def test_missing_table_is_named(shop: Path, tmp_path: Path) -> None:
     """A table that does not exist fails naming it; nothing is left half-done."""
-    run = _run(table="main.ordres", source=f"sqlite:///{shop}", lake=str(tmp_path / "lake"))
+    run = ingest(table="main.ordres", source=f"sqlite:///{shop}", lake=str(tmp_path / "lake"))
     assert run.state_name == "Failed"
     assert run.labels["duckherd.error"] == "TableNotFound"
     assert "ordres" in (run.state.message if run.state and run.state.message else "")
@@ -283,14 +260,14 @@ def test_schema_change_can_stop_a_run(shop: Path, tmp_path: Path) -> None:
         "source": f"sqlite:///{shop}",
         "lake": str(tmp_path / "lake"),
     }
-    _run(**good)
+    ingest(**good)
     with sqlite3.connect(shop) as db:
         db.execute("alter table orders add column note text")
     before = _objects(good["lake"])
     with pytest.raises(SchemaChanged, match="note"):
         ingest_table(**good, on_schema_change="fail")
     assert _objects(good["lake"]) == before
-    run = _run(**good)
+    run = ingest(**good)
     assert run.state_name == "Completed"
     assert "note" in str(run.labels["duckherd.schema_change"])
 
@@ -315,7 +292,7 @@ def test_secret_reaches_no_output(
     for password in (servers.PASSWORD, wrong):
         monkeypatch.setenv("SHOP_PW", password)
         with caplog.at_level(logging.DEBUG):
-            outcomes[password] = _run(
+            outcomes[password] = ingest(
                 table="public.orders", source=source, lake=str(tmp_path / "lake")
             )
     assert outcomes[servers.PASSWORD].state_name == "Completed", outcomes[servers.PASSWORD].state
@@ -429,7 +406,7 @@ def test_connections_to_a_source_are_bounded_by_a_global_limit(
 
     monkeypatch.setattr(postgres.Postgres, "extract", watched)
     for most in (3, 5):
-        run = _run(
+        run = ingest(
             table="public.t",
             source=postgres_url,
             lake=str(tmp_path / "lake"),
@@ -442,7 +419,7 @@ def test_connections_to_a_source_are_bounded_by_a_global_limit(
 
 def test_state_in_the_lake_names_the_run(shop: Path, tmp_path: Path) -> None:
     """The table's state tells version, rows and the flow run that committed."""
-    run = _run(table="main.orders", source=f"sqlite:///{shop}", lake=str(tmp_path / "lake"))
+    run = ingest(table="main.orders", source=f"sqlite:///{shop}", lake=str(tmp_path / "lake"))
     parameters = IngestParameters(table="main.orders", source="x://", lake="y")
     state, _ = open_lake(str(tmp_path / "lake")).read_state(parameters.table_name)
     assert (state.version, state.rows, state.flow_run) == (1, 3, str(run.id))

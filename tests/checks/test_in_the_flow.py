@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,34 +13,11 @@ import pytest
 import yaml
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import servers
 from duckherd.catalog.model import TableName
-from duckherd.flow import ingest_table
 from duckherd.lake import open_lake
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine(prefect_api: str) -> Iterator[None]:
-    """Prefect's engine in this process speaks to the session's server."""
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
-        APILogWorker.drain_all()
-
-
-@pytest.fixture(autouse=True)
-def private_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spools of a test go with the test."""
-    monkeypatch.setenv("DUCKHERD_SPOOL", str(tmp_path / "spool"))
-
-
-def run(**parameters: Any) -> FlowRun:
-    """Run the flow; the flow run as the server tells it, whatever its end."""
-    state = ingest_table(**parameters, return_state=True)
-    with get_client(sync_client=True) as client:
-        return client.read_flow_run(state.state_details.flow_run_id)
+from flow_runs import engine, ingest, private_spool  # noqa: F401  # fixtures
 
 
 def artifact(flow_run: FlowRun) -> str:
@@ -85,9 +61,9 @@ def test_every_kind_of_change_is_told_and_kept(tmp_path: Path) -> None:
     file, lake = tmp_path / "shop.duckdb", str(tmp_path / "lake")
     good: dict[str, Any] = {"table": "main.orders", "source": f"duckdb:///{file}", "lake": lake}
     _database(file, BEFORE)
-    assert run(**good).state_name == "Completed"
+    assert ingest(**good).state_name == "Completed"
     _database(file, AFTER)
-    again = run(**good)
+    again = ingest(**good)
     assert again.state_name == "Completed"
     state, _token = open_lake(lake).read_state(TableName.parse("main.orders"))
     assert [line.partition(" ")[2] for line in state.schema_changes] == list(CHANGES)
@@ -101,9 +77,9 @@ def test_ignored_change_is_not_told(tmp_path: Path) -> None:
     file, lake = tmp_path / "shop.duckdb", str(tmp_path / "lake")
     good: dict[str, Any] = {"table": "main.orders", "source": f"duckdb:///{file}", "lake": lake}
     _database(file, BEFORE)
-    run(**good)
+    ingest(**good)
     _database(file, AFTER)
-    again = run(**good, on_schema_change="ignore")
+    again = ingest(**good, on_schema_change="ignore")
     assert again.state_name == "Completed"
     assert "duckherd.schema_change" not in again.labels
     state, _token = open_lake(lake).read_state(TableName.parse("main.orders"))
@@ -137,7 +113,7 @@ def test_failed_check_sets_off_an_automation(shop: Path, tmp_path: Path) -> None
     }
     automation_id = _post("/automations/", automation)["id"]
     good = {"table": "main.orders", "source": f"sqlite:///{shop}", "lake": str(tmp_path / "lake")}
-    failed = run(**good, checks=[{"not_null": {"columns": "status", "severity": "warn"}}])
+    failed = ingest(**good, checks=[{"not_null": {"columns": "status", "severity": "warn"}}])
     assert failed.state_name == "Completed"
     with get_client(sync_client=True) as client:
         servers.wait_until(
@@ -149,7 +125,7 @@ def test_failed_check_sets_off_an_automation(shop: Path, tmp_path: Path) -> None
 
 def test_masked_values_are_in_no_artifact(shop: Path, tmp_path: Path) -> None:
     """Samples of a failing check show the key and that a masked value was there."""
-    flow_run = run(
+    flow_run = ingest(
         table="main.orders",
         source=f"sqlite:///{shop}",
         lake=str(tmp_path / "lake"),
@@ -175,5 +151,5 @@ def test_an_append_without_new_rows_is_as_fresh_as_the_table(tmp_path: Path) -> 
     }  # fmt: skip
     for max_age, ended in (("1h", "Completed"), ("1h", "Completed"), ("30s", "ChecksFailed")):
         checks = [{"freshness": {"column": "at", "max_age": max_age, "name": "fresh"}}]
-        ended_as = run(**parameters, checks=checks).state_name
+        ended_as = ingest(**parameters, checks=checks).state_name
         assert ended_as == ended, max_age
