@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,5 +57,8 @@ def _install(home: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip() or "no reason given").splitlines()[-1]
+        # An index that has other versions was reached: the pin is wrong.
+        if re.search(r"\(from versions: (?!none\))", done.stderr):
+            pytest.fail(f"{REQUIREMENTS.name}: {last}")
         pytest.skip(f"datacontract-cli cannot be installed: {last}")
     unfinished.rename(home)

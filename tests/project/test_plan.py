@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,16 @@ def _stored(schedule: Schedule) -> Schedule:
         anchor=schedule.anchor or ("2026-05-05T05:05:05+00:00" if schedule.interval else None),
         timezone=schedule.timezone or "UTC",
     )
+
+
+@given(st.lists(schedules, max_size=4), st.randoms())
+def test_schedules_in_any_order_are_the_same(wanted: list[Schedule], random: Random) -> None:
+    """What the server made of the file's schedules is no change, whatever its order."""
+    stored = [_stored(each) for each in wanted]
+    random.shuffle(stored)
+    deployment = replace(ORDERS, schedules=tuple(wanted))
+    plan = make_plan([deployment], _server(replace(deployment, schedules=tuple(stored))))
+    assert plan.of("unchanged") == plan.steps
 
 
 @given(st.lists(schedules, max_size=3), st.lists(schedules, max_size=3))
