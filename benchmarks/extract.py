@@ -468,8 +468,8 @@ def run_case(case: str, arguments: argparse.Namespace) -> None:
         for group in [[table] for table in tables] if each else [tables]:
             compare(case, url, group, arguments)
         if case in ("flow", "memory") and "flow" in (arguments.only or ["flow"]):
-            with warm_worker(url) as run:
-                for table in tables:
+            for table in tables:
+                with warm_worker(url) as run:  # a process of its own: its peak is of this table
                     tell(case, "flow", [table], [run([table]) for _ in range(arguments.runs)])
 
 

@@ -232,3 +232,20 @@ def test_whoever_had_to_wait_keeps_nothing(warm: Warm) -> None:
         # These slots are given back as well: this very process has seen them wanted.
     thread.join()
     assert (_active(warm.limit), warm.disconnected) == (0, 1)
+
+
+def test_a_process_ends_without_its_server(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer keeps no process from ending; connections are closed."""
+    release = threading.Event()
+    monkeypatch.setattr(
+        SyncPrefectClient, "release_concurrency_slots_with_lease", lambda *_: release.wait(60)
+    )
+    monkeypatch.setattr(source_limit, "END_SECONDS", 0.2)
+    disconnected = threading.Event()
+    with SyncClientContext(), process_life.many_runs():
+        with source_limit.occupied(limit, 1, uuid.uuid4(), disconnected.set):
+            pass
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+    assert disconnected.wait(60)
+    release.set()

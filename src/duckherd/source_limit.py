@@ -35,6 +35,8 @@ HOLD_SECONDS = 10.0
 """Slots kept from run to run are given back after so long: others may wait for them."""
 SCARCE_SECONDS = 60.0
 """Whoever had to wait for slots keeps none for so long."""
+END_SECONDS = 2.0
+"""A process that ends waits no longer for its slots to be given back."""
 _LONGEST_WAIT = 5.0
 """Seconds between two questions for slots, whatever longer time the server proposes."""
 _FILES = frozenset({"sqlite", "duckdb"})
@@ -164,7 +166,11 @@ def _give_back_kept(client: SyncPrefectClient, name: str) -> None:
         lease, timer = _kept.pop(name, (None, None))
     if lease is not None and timer is not None:
         timer.cancel()
-        _give_back(client, lease)
+        # The client tries for a minute to reach a server that is gone; no process waits for that.
+        context = contextvars.copy_context()
+        giving = threading.Thread(target=context.run, args=(_give_back, client, lease), daemon=True)
+        giving.start()
+        giving.join(END_SECONDS)
 
 
 def _give_back(client: SyncPrefectClient, lease: _Lease) -> None:
