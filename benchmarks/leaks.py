@@ -41,7 +41,7 @@ def measure(api: overhead.Api, runs: int, limit: int, folder: Path) -> list[dict
         overhead.until(lambda: api.ask("GET", "/work_pools/bench-warm"))
         deployments = overhead.deploy(api, "reuse", 25)
         found = []
-        for count in (40, runs):
+        for count in (60 * limit, runs):  # the caches of a process are full by then
             tag = overhead.create(api, (deployments * (count // 25 + 1))[:count], 0)
             overhead.until(lambda tag=tag, n=count: overhead.finished(api, tag) >= n, 900)
             time.sleep(4)
