@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,7 +19,10 @@ from prefect.context import SyncClientContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from duckherd import process_life, source_limit
+from duckherd.catalog.source import Source
 from duckherd.source_limit import limit_name
+
+SOURCE = Source.parse("postgresql://u@host/db")
 
 
 def test_reference_and_resolved_url_share_a_limit() -> None:
@@ -99,10 +102,10 @@ def test_a_read_waits_for_its_slots(limit: str) -> None:
     entered = threading.Event()
 
     def second() -> None:
-        with source_limit.occupied(limit, 2, uuid.uuid4(), nothing):
+        with source_limit.occupied(limit, 2, uuid.uuid4(), SOURCE, nothing):
             entered.set()
 
-    with source_limit.occupied(limit, 1, uuid.uuid4(), nothing):
+    with source_limit.occupied(limit, 1, uuid.uuid4(), SOURCE, nothing):
         assert _active(limit) == 1
         thread = threading.Thread(target=contextvars.copy_context().run, args=(second,))
         thread.start()
@@ -114,7 +117,7 @@ def test_a_read_waits_for_its_slots(limit: str) -> None:
 
 def test_slots_are_given_back_after_a_failure(limit: str) -> None:
     """A read that fails holds nothing."""
-    with pytest.raises(LookupError), source_limit.occupied(limit, 2, uuid.uuid4(), nothing):
+    with pytest.raises(LookupError), source_limit.occupied(limit, 2, uuid.uuid4(), SOURCE, nothing):
         raise LookupError
     assert _active(limit) == 0
 
@@ -132,7 +135,7 @@ def test_a_long_read_keeps_its_slots(limit: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(SyncPrefectClient, "renew_concurrency_lease", counted)
     monkeypatch.setattr(source_limit, "RENEWAL_SECONDS", 1.0)
-    with source_limit.occupied(limit, 1, uuid.uuid4(), nothing):
+    with source_limit.occupied(limit, 1, uuid.uuid4(), SOURCE, nothing):
         until = time.monotonic() + 60
         while len(renewed) < 3 and time.monotonic() < until:
             time.sleep(0.1)
@@ -166,8 +169,8 @@ class Warm:
     requests: int = 0
     disconnected: int = 0
 
-    def run(self, slots: int = 1) -> None:
-        with source_limit.occupied(self.limit, slots, uuid.uuid4(), self._disconnect):
+    def run(self, slots: int = 1, source: Source = SOURCE) -> None:
+        with source_limit.occupied(self.limit, slots, uuid.uuid4(), source, self._disconnect):
             assert _active(self.limit) >= slots
 
     def _disconnect(self) -> None:
@@ -187,6 +190,22 @@ def test_the_next_run_finds_the_slots_taken(warm: Warm) -> None:
     assert _active(warm.limit) == 2
 
 
+def test_another_user_of_the_source_finds_nothing_kept(warm: Warm) -> None:
+    """It cannot use these connections: they go before it opens its own."""
+    warm.run()
+    warm.run(source=replace(SOURCE, user="other"))
+    assert (_active(warm.limit), warm.requests, warm.disconnected) == (1, 2, 1)
+
+
+def test_of_two_runs_side_by_side_one_keeps(warm: Warm) -> None:
+    """Threads of one process: what both leave is what one of them needs."""
+    with source_limit.occupied(warm.limit, 1, uuid.uuid4(), SOURCE, warm._disconnect):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(warm.run,))
+        thread.start()
+        thread.join()
+    assert (_active(warm.limit), warm.disconnected) == (1, 1)
+
+
 def test_a_process_of_one_run_keeps_nothing(limit: str) -> None:
     """Its connections are closed with the read, long before its checks are done."""
     warm = Warm(limit)
@@ -198,7 +217,7 @@ def test_a_failed_read_keeps_nothing(warm: Warm) -> None:
     """Its connections may be broken."""
     with (
         pytest.raises(LookupError),
-        source_limit.occupied(warm.limit, 1, uuid.uuid4(), warm._disconnect),
+        source_limit.occupied(warm.limit, 1, uuid.uuid4(), SOURCE, warm._disconnect),
     ):
         raise LookupError
     assert (_active(warm.limit), warm.disconnected) == (0, 1)
@@ -223,7 +242,7 @@ def test_slots_are_not_held_for_ever(warm: Warm, monkeypatch: pytest.MonkeyPatch
 
 def test_whoever_had_to_wait_keeps_nothing(warm: Warm) -> None:
     """Slots are scarce: others wait as well."""
-    with source_limit.occupied(warm.limit, 2, uuid.uuid4(), nothing):
+    with source_limit.occupied(warm.limit, 2, uuid.uuid4(), SOURCE, nothing):
         thread = threading.Thread(target=contextvars.copy_context().run, args=(warm.run,))
         thread.start()
         until = time.monotonic() + 60
@@ -243,7 +262,7 @@ def test_a_process_ends_without_its_server(limit: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(source_limit, "END_SECONDS", 0.2)
     disconnected = threading.Event()
     with SyncClientContext(), process_life.many_runs():
-        with source_limit.occupied(limit, 1, uuid.uuid4(), disconnected.set):
+        with source_limit.occupied(limit, 1, uuid.uuid4(), SOURCE, disconnected.set):
             pass
         began = time.monotonic()
     assert time.monotonic() - began < 30

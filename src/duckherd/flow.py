@@ -375,7 +375,8 @@ def _source_slots(parameters: IngestParameters, source: Source, connections: int
     def disconnect() -> None:
         dialect_for(source).disconnect(source)
 
-    with source_limit.occupied(name, connections, UUID(str(current_flow_run.id)), disconnect):
+    run_id = UUID(str(current_flow_run.id))
+    with source_limit.occupied(name, connections, run_id, source, disconnect):
         yield
 
 

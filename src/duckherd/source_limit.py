@@ -86,6 +86,7 @@ class _Lease:
     id: UUID
     name: str
     slots: int
+    source: Source
     disconnect: Callable[[], None]
     taken_at: float
 
@@ -97,12 +98,12 @@ _lock = threading.Lock()
 
 @contextlib.contextmanager
 def occupied(
-    name: str, slots: int, flow_run: UUID, disconnect: Callable[[], None]
+    name: str, slots: int, flow_run: UUID, source: Source, disconnect: Callable[[], None]
 ) -> Iterator[None]:
     """Hold slots of a limit while the block runs; wait until they are free.
 
-    `disconnect` closes the connections that the block leaves open; it is called before
-    their slots are given back.
+    `disconnect` closes the connections to the source that the block leaves open; it is
+    called before their slots are given back.
 
     Two requests over the run's own client, none where the run before left its slots.
     Prefect's `concurrency()` does the same with a client, a thread, a renewal and two
@@ -111,9 +112,10 @@ def occupied(
     from prefect import get_client
 
     with get_client(sync_client=True) as client:
-        lease = _take_kept(client, name, slots) or _leased(
-            client, name, slots, flow_run, disconnect
-        )
+        lease = _take_kept(client, name, slots, source)
+        if lease is None:
+            lease_id = _leased(client, name, slots, flow_run)
+            lease = _Lease(lease_id, name, slots, source, disconnect, time.monotonic())
         keep = False
         try:
             with _renewed(client, lease):
@@ -126,12 +128,13 @@ def occupied(
                 _give_back(client, lease)
 
 
-def _take_kept(client: SyncPrefectClient, name: str, slots: int) -> _Lease | None:
+def _take_kept(client: SyncPrefectClient, name: str, slots: int, source: Source) -> _Lease | None:
     with _lock:
         lease, timer = _kept.pop(name, (None, None))
     if timer is not None:
         timer.cancel()
-    if lease is not None and lease.slots < slots:
+    # Another user of the same database shares the limit, not the connections.
+    if lease is not None and (lease.slots < slots or lease.source != source):
         _give_back(client, lease)
         return None
     return lease
@@ -156,7 +159,10 @@ def _keep(client: SyncPrefectClient, lease: _Lease) -> None:
     timer = threading.Timer(IDLE_SECONDS, contextvars.copy_context().run, [nobody_came])
     timer.daemon = True
     with _lock:
-        _kept[lease.name] = lease, timer
+        others = _kept.setdefault(lease.name, (lease, timer))[0] is not lease
+    if others:  # of a run beside this one
+        _give_back(client, lease)
+        return
     timer.start()
     process_life.at_end(f"slots of {lease.name}", lambda: _give_back_kept(client, lease.name))
 
@@ -184,13 +190,7 @@ def _give_back(client: SyncPrefectClient, lease: _Lease) -> None:
             client.release_concurrency_slots_with_lease(lease.id)
 
 
-def _leased(
-    client: SyncPrefectClient,
-    name: str,
-    slots: int,
-    flow_run: UUID,
-    disconnect: Callable[[], None],
-) -> _Lease:
+def _leased(client: SyncPrefectClient, name: str, slots: int, flow_run: UUID) -> UUID:
     import httpx
     from prefect.client.schemas.objects import ConcurrencyLeaseHolder
 
@@ -206,8 +206,7 @@ def _leased(
             _waited_at[name] = time.monotonic()
             time.sleep(min(float(error.response.headers["Retry-After"]), _LONGEST_WAIT))
         else:
-            lease_id = UUID(answer.json()["lease_id"])
-            return _Lease(lease_id, name, slots, disconnect, time.monotonic())
+            return UUID(answer.json()["lease_id"])
 
 
 @contextlib.contextmanager
