@@ -194,6 +194,33 @@ def test_errors_name_what_to_do(
     db.execute("drop owned by guest_reader; drop role guest_reader")
 
 
+def test_rows_a_policy_hides_are_an_error(
+    db: psycopg.Connection[Any], postgres_url: str, read: Any
+) -> None:
+    """They would be missing without a word; whoever wants only the others says so."""
+    db.execute(
+        "create table deals (id int, team text); insert into deals values (1, 'a'), (2, 'b')"
+    )
+    db.execute("drop role if exists team_reader; create role team_reader login password 'pw'")
+    db.execute("grant select on deals to team_reader; alter table deals enable row level security")
+    db.execute("create policy own on deals to team_reader using (team = 'a')")
+    parts = urlsplit(postgres_url)
+    host = parts.netloc.rpartition("@")[2]
+    reader = parts._replace(netloc=f"team_reader:pw@{host}").geturl()
+    mark = "&" if "?" in reader else "?"
+    try:
+        with pytest.raises(SourceDenied, match=r"public\.deals.*row-level security") as refused:
+            read(reader, "public.deals")
+        assert "?row_security=on" in (refused.value.hint or "")
+        assert read(f"{reader}{mark}row_security=on", "public.deals").rows == 1
+        with pytest.raises(SourceError, match="row_security='yes' in the URL is not on or off"):
+            read(f"{reader}{mark}row_security=yes", "public.deals")
+        db.execute("alter role team_reader bypassrls")
+        assert read(reader, "public.deals").rows == 2
+    finally:
+        db.execute("drop owned by team_reader; drop role team_reader")
+
+
 def test_sessions_are_read_only_named_and_limited(
     db: psycopg.Connection[Any], postgres_url: str, read: Any
 ) -> None:

@@ -53,16 +53,24 @@ _PRINTING = {
 }
 
 
+_ROW_SECURITY = "row_security"
+"""Option of ours: `on` takes the rows that policies leave, by default they are an error."""
+
+
 def attachment(source: Source) -> scanner.Attachment:
     """DuckDB's attachment of a PostgreSQL source. Raises SourceError for unknown options."""
     given = dict(source.options)
+    known = (*_OPTIONS, _ROW_SECURITY)
     for name in given:
-        if name not in _OPTIONS:
-            near = difflib.get_close_matches(name, _OPTIONS, n=1)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
             raise SourceError(
                 f"PostgreSQL source: unknown option {name!r} in the URL",
-                hint=f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_OPTIONS)}",
+                hint=f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}",
             )
+    if given.pop(_ROW_SECURITY, "off") not in ("on", "off"):
+        value = source.options[_ROW_SECURITY]
+        raise SourceError(f"PostgreSQL source: row_security={value!r} in the URL is not on or off")
     parts = {
         "host": source.host or "localhost",
         "port": str(source.port) if source.port else None,
@@ -111,7 +119,8 @@ def session(
     """
     what = attachment(source)
     with translated(source, table), scanner.transaction(what) as cursor:
-        settings = dict(_PRINTING)
+        # As pg_dump does: rows that a policy hides would be missing without a word.
+        settings = {**_PRINTING, _ROW_SECURITY: source.options.get(_ROW_SECURITY, "off")}
         if table is not None:
             settings["application_name"] = f"duckherd {table}"[:63]
         if statement_timeout is not None:
@@ -154,11 +163,14 @@ _UNREACHABLE = (
     r"Connection refused|could not translate host name|timeout expired|timed out"
     r"|No route to host|Network is unreachable|No such file or directory|could not connect"
 )
+_POLICY = "42501 policy"
+"""The same code with another way out."""
 _STATES = (
     (r"password authentication failed|authentication failed|no password supplied", "28P01"),
     (r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted to log in)", "28000"),
     (r"database \".*\" does not exist", "3D000"),
     (r"permission denied", "42501"),
+    (r"row-level security policy", _POLICY),
     (r"relation \".*\" does not exist|schema \".*\" does not exist", "42P01"),
     (r"deadlock detected", "40P01"),
     (r"could not serialize access|conflict with recovery", "40001"),
@@ -191,6 +203,10 @@ _KINDS: Mapping[str, tuple[type[SourceError], str]] = {
     "28000": (SourceDenied, "check user and password of the source URL"),
     "3D000": (SourceError, "check the database's name at the end of the source URL"),
     "42501": (SourceDenied, "grant select on it to the user of the source URL"),
+    _POLICY: (
+        SourceDenied,
+        "a policy hides rows: give the user BYPASSRLS, or take what it sees: ?row_security=on",
+    ),
     "42P01": (TableNotFound, "see what there is: duckherd sync"),
     "40001": (SourceBusy, "another session changed what this one reads; it may be tried again"),
     "40P01": (SourceBusy, "another session holds the table; it may be tried again"),
