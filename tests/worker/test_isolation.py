@@ -25,7 +25,8 @@ def test_reuse_keeps_the_process_and_its_modules(herd: Herd) -> None:
     [(pid, times)] = Counter(one["pid"] for one in told).most_common(1)
     assert times > 1
     same = [one for one in told if one["pid"] == pid]
-    assert {one["imported_by"] for one in same} == {pid}
+    # By the process, or by its fork server where a run in `fork` came before.
+    assert len({one["imported_by"] for one in same}) == 1
     assert [one["runs"] - same[0]["runs"] for one in same] == list(range(times))
 
 

@@ -97,6 +97,7 @@ def _handle(child: _Child, message: protocol.Message) -> bool:
     if changed := child.code.changed():
         protocol.send(child.sock, protocol.Declined(f"{changed} changed on disk"))
         return False
+    child.code.begin()
     threads_before = set(threading.enumerate())
     exit_code = 1
     if isinstance(message, protocol.Run):
@@ -161,6 +162,7 @@ def _attempt(child: _Child, flow_run: internals.FlowRun, entrypoint: str | None)
     try:
         with internals.handle_engine_signals(flow_run.id):
             flow, logger = _load(flow_run, entrypoint)
+            child.code.record()
             child.loaded = True
             with undone(), internals.RunMetrics(flow_run, flow):
                 result = internals.run_flow(flow, flow_run=flow_run, error_logger=logger)

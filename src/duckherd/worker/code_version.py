@@ -5,7 +5,13 @@ from __future__ import annotations
 import site
 import sys
 import sysconfig
+import time
 from pathlib import Path
+
+_UNKNOWN = -1
+"""For a file that changed about when it was imported: either version may be in memory."""
+_CLOCK_STEP_NS = 20_000_000
+"""A file's time may be so far behind the clock."""
 
 
 class ImportedCode:
@@ -16,19 +22,29 @@ class ImportedCode:
     """
 
     def __init__(self) -> None:
+        self._since = time.time_ns()
         self._installed = _installed_roots()
         self._times: dict[str, int | None] = {root: _modified(root) for root in self._installed}
         self._seen: set[str] = set()
 
+    def begin(self) -> None:
+        """From now on something may be imported, until `record`."""
+        self._since = time.time_ns()
+
     def record(self) -> None:
-        """Remember the files of modules imported since the last call."""
-        for name, module in list(sys.modules.items()):
-            if name in self._seen:
-                continue
-            self._seen.add(name)
-            path = getattr(module, "__file__", None)
+        """Remember the files of the modules imported since `begin`.
+
+        A file changed since then counts as changed: nobody can tell whether it was
+        imported before or after.
+        """
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        for name in new:
+            path = getattr(sys.modules.get(name), "__file__", None)
             if isinstance(path, str) and not self._is_installed(path):
-                self._times.setdefault(path, _modified(path))
+                modified = _modified(path)
+                fresh = modified is not None and modified >= self._since - _CLOCK_STEP_NS
+                self._times.setdefault(path, _UNKNOWN if fresh else modified)
 
     def changed(self) -> str | None:
         """A path that is not as it was when it was imported, or None."""

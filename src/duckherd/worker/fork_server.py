@@ -145,6 +145,7 @@ def _reap(server: _ForkServer) -> None:
 
 def _preload(server: _ForkServer, module: str) -> protocol.Preloaded:
     sockets = _open_sockets()
+    server.code.begin()
     try:
         importlib.import_module(module)
     except BaseException as error:  # noqa: BLE001
