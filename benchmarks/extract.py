@@ -5,7 +5,8 @@
     python benchmarks/extract.py --case flow --case tables --peers peers/bin/python
     python benchmarks/extract.py --case memory --only duckherd
 
-Every side runs in a process of its own, start-up and imports included, `--runs` times;
+Every side runs in a process of its own, start-up and imports included, `--runs` times in
+turn with the others;
 the median wall time and the highest peak memory (of the process with its children) are
 told, with the size of what was written. Two sides are warm processes, as the herd's are:
 `flow` is whole flow runs (extract, check, publish, with Prefect's server and a warm worker
@@ -26,6 +27,7 @@ The peers need packages that duckherd does not, so give them an environment of t
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import resource
 import shutil
@@ -35,7 +37,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -425,22 +427,40 @@ def deploy(api: Any, url: str, table: str, lake: Path) -> str:
     return str(api.ask("POST", "/deployments/", body)["id"])
 
 
-def compare(case: str, url: str, tables: list[str], arguments: argparse.Namespace) -> None:
-    sides = {**dict.fromkeys(OURS, sys.executable)}
+Measured = tuple[float, float, float]
+
+
+def compare(
+    case: str,
+    url: str,
+    tables: list[str],
+    arguments: argparse.Namespace,
+    flow: Callable[[list[str]], Measured] | None,
+) -> None:
+    """All sides in turn, again and again: a machine that becomes slower does so for all."""
+    pythons = {**dict.fromkeys(OURS, sys.executable)}
     if arguments.peers:
-        sides |= dict.fromkeys(PEERS, arguments.peers)
-    for side, python in sides.items():
-        if side in UNFIT.get(case, set()) or (arguments.only and side not in arguments.only):
-            continue
-        try:
-            found = [measure(python, side, url, tables) for _ in range(arguments.runs)]
-        except RuntimeError as error:
-            print(f"{case:9} {side:15} {error}", flush=True)
-            continue
-        tell(case, side, tables, found)
+        pythons |= dict.fromkeys(PEERS, arguments.peers)
+    sides: dict[str, Callable[[], Measured]] = {
+        side: functools.partial(measure, python, side, url, tables)
+        for side, python in pythons.items()
+        if side not in UNFIT.get(case, set()) and side in (arguments.only or [side])
+    }
+    if flow is not None:
+        sides["flow"] = functools.partial(flow, tables)
+    found: dict[str, list[Measured]] = {side: [] for side in sides}
+    for _ in range(arguments.runs):
+        for side, run in list(sides.items()):
+            try:
+                found[side].append(run())
+            except RuntimeError as error:
+                print(f"{case:9} {side:15} {error}", flush=True)
+                del sides[side]
+    for side in sides:
+        tell(case, side, tables, found[side])
 
 
-def tell(case: str, side: str, tables: list[str], found: list[tuple[float, float, float]]) -> None:
+def tell(case: str, side: str, tables: list[str], found: list[Measured]) -> None:
     wall = statistics.median(run[0] for run in found)
     each = f"  {wall / len(tables):.4f} s a table" if len(tables) > 1 else ""
     print(
@@ -465,12 +485,11 @@ def run_case(case: str, arguments: argparse.Namespace) -> None:
         else:
             url, schema = stack.enter_context(servers.postgres(folder)), "public"
         tables = filling(url, schema, arguments.rows)
+        with_flow = case in ("flow", "memory") and "flow" in (arguments.only or ["flow"])
         for group in [[table] for table in tables] if each else [tables]:
-            compare(case, url, group, arguments)
-        if case in ("flow", "memory") and "flow" in (arguments.only or ["flow"]):
-            for table in tables:
-                with warm_worker(url) as run:  # a process of its own: its peak is of this table
-                    tell(case, "flow", [table], [run([table]) for _ in range(arguments.runs)])
+            # A worker of its own for each: the peak of its process is of this table.
+            with warm_worker(url) if with_flow else nullcontext() as flow:
+                compare(case, url, group, arguments, flow)
 
 
 def make_database(url: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from duckherd.catalog.model import Column
 from duckherd.catalog.postgres import PgType
+from duckherd.extract.carried import guard
 from duckherd.extract.projection import Carry
 
 OPEN_SHAPE = (38, 18)
@@ -20,7 +21,7 @@ _PLAIN = frozenset(
 _TEXTS = frozenset({"text", "varchar"})
 # The scanner has no lists of bytea: it would hand on their literal.
 _LISTED = _PLAIN - {"bytea"}
-_UNCHANGED = {**dict.fromkeys(_PLAIN - _TEXTS, "{}"), "oid": "{}::int8"}
+_UNCHANGED = {**dict.fromkeys({*_PLAIN, "date"} - _TEXTS, "{}"), "oid": "{}::int8"}
 
 # Their text cast is what the database prints; for the others it is not always
 # (inet gains a netmask, char(n) loses its blanks, boolean becomes a word).
@@ -86,7 +87,10 @@ class PostgresExpressions:
         if not kind.builtin or kind.kind != "b" or kind.name in _TEXTS:
             return Carry(self.text(column))
         if kind.name in _UNCHANGED:
-            return Carry(_UNCHANGED[kind.name].format(name))
+            # DuckDB's dates reach further and know infinity; asking it costs PostgreSQL nothing.
+            finite = guard("isfinite({c})", "{c}", "{c}", marker)
+            spool = finite if kind.name == "date" else "{c}"
+            return Carry(_UNCHANGED[kind.name].format(name), spool)
         if kind.name == "numeric":
             return self._numeric(column, marker)
         if kind.name == "money":
@@ -102,8 +106,6 @@ class PostgresExpressions:
         """When a value can travel as it is, and the type's name; None for types carried as text."""
         if kind.name in _INFINITE_TIMES:
             return f"{name} < '{_LAST_TIMESTAMP}' AND {name} > '-infinity'", kind.name
-        if kind.name == "date":
-            return f"pg_catalog.isfinite({name})", "date"
         if kind.name == "time":
             return f"{name} < '24:00:00'", "time"
         # int2vector and oidvector tell an element too, and start at 0.
