@@ -333,6 +333,10 @@ CASES = {
 # --- measuring -----------------------------------------------------------------------------------
 
 
+Measured = tuple[float, float, float]
+"""Wall seconds, peak MB, MB written."""
+
+
 def high_water(pid: int | str) -> float:
     """MB a process held at most, since it was started or forked; 0 where it is gone."""
     try:
@@ -348,7 +352,7 @@ def peak() -> float:
     return max(high_water("self"), children)
 
 
-def measure(python: str, side: str, url: str, tables: list[str]) -> tuple[float, float, float]:
+def measure(python: str, side: str, url: str, tables: list[str]) -> Measured:
     """Wall seconds, peak MB of the process or its biggest child, MB written."""
     with tempfile.TemporaryDirectory(prefix="bench-extract-") as out:
         note = Path(out) / "peak"
@@ -374,7 +378,7 @@ def written(folder: Path) -> float:
 
 
 @contextmanager
-def warm_worker(url: str) -> Iterator[Callable[[list[str]], tuple[float, float, float]]]:
+def warm_worker(url: str) -> Iterator[Callable[[list[str]], Measured]]:
     """A Prefect server and a warm worker; gives what `measure` gives, of one flow run."""
     import overhead
 
@@ -389,7 +393,7 @@ def warm_worker(url: str) -> Iterator[Callable[[list[str]], tuple[float, float, 
             deployments: dict[str, str] = {}
             overhead.until(lambda: api.ask("GET", "/work_pools/bench-warm"))
 
-            def one(tables: list[str]) -> tuple[float, float, float]:
+            def one(tables: list[str]) -> Measured:
                 [table] = tables
                 if table not in deployments:
                     deployments[table] = deploy(api, url, table, folder / "lake")
@@ -424,9 +428,6 @@ def deploy(api: Any, url: str, table: str, lake: Path) -> str:
         "parameters": {"table": table, "source": url, "lake": str(lake)},
     }  # fmt: skip
     return str(api.ask("POST", "/deployments/", body)["id"])
-
-
-Measured = tuple[float, float, float]
 
 
 def compare(

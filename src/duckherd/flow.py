@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -371,10 +372,7 @@ def _source_slots(parameters: IngestParameters, source: Source, connections: int
         return
     with get_client(sync_client=True) as client:
         source_limit.ensure_limit(client, name, parameters.limits.max_connections)
-
-    def disconnect() -> None:
-        dialect_for(source).disconnect(source)
-
+    disconnect = partial(dialect_for(source).disconnect, source)
     run_id = UUID(str(current_flow_run.id))
     with source_limit.occupied(name, connections, run_id, source, disconnect):
         yield

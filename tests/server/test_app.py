@@ -74,11 +74,11 @@ def test_prefects_application_is_made_leaner(monkeypatch):
     from fastapi.dependencies import utils
     from prefect.server.api.server import create_app
 
-    from duckherd.server import requests
+    from duckherd.server import request_handling
 
     monkeypatch.setattr(utils, "run_in_threadpool", utils.run_in_threadpool)
     app = create_app(ignore_cache=True)
-    requests.install(app)
-    assert utils.run_in_threadpool is requests._at_once
+    request_handling.install(app)
+    assert utils.run_in_threadpool is request_handling._at_once
     [api] = [route.app for route in app.routes if getattr(route, "path", "") == "/api"]
-    assert [one.cls for one in api.user_middleware].count(requests.DefaultContentType) == 1
+    assert [one.cls for one in api.user_middleware].count(request_handling.DefaultContentType) == 1

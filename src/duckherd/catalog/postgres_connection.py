@@ -163,14 +163,13 @@ _UNREACHABLE = (
     r"Connection refused|could not translate host name|timeout expired|timed out"
     r"|No route to host|Network is unreachable|No such file or directory|could not connect"
 )
-_POLICY = "42501 policy"
-"""The same code with another way out."""
+_POLICY = r"row-level security policy"
 _STATES = (
     (r"password authentication failed|authentication failed|no password supplied", "28P01"),
     (r"no pg_hba\.conf entry|role \".*\" (does not exist|is not permitted to log in)", "28000"),
     (r"database \".*\" does not exist", "3D000"),
     (r"permission denied", "42501"),
-    (r"row-level security policy", _POLICY),
+    (_POLICY, "42501"),
     (r"relation \".*\" does not exist|schema \".*\" does not exist", "42P01"),
     (r"deadlock detected", "40P01"),
     (r"could not serialize access|conflict with recovery", "40001"),
@@ -203,10 +202,6 @@ _KINDS: Mapping[str, tuple[type[SourceError], str]] = {
     "28000": (SourceDenied, "check user and password of the source URL"),
     "3D000": (SourceError, "check the database's name at the end of the source URL"),
     "42501": (SourceDenied, "grant select on it to the user of the source URL"),
-    _POLICY: (
-        SourceDenied,
-        "a policy hides rows: give the user BYPASSRLS, or take what it sees: ?row_security=on",
-    ),
     "42P01": (TableNotFound, "see what there is: duckherd sync"),
     "40001": (SourceBusy, "another session changed what this one reads; it may be tried again"),
     "40P01": (SourceBusy, "another session holds the table; it may be tried again"),
@@ -226,6 +221,10 @@ def translate(text: str, source: Source, table: TableName | None) -> SourceError
     state = sqlstate(told)
     refused = state is None and "Unable to connect" in text
     kind, hint = _KINDS.get("28000" if refused else state or "", (SourceError, ""))
+    if re.search(_POLICY, told):  # one code, another way out
+        hint = (
+            "a policy hides rows: give the user BYPASSRLS, or take what it sees: ?row_security=on"
+        )
     what = f"{source}: {table}: {told}" if table else f"{source}: {told}"
     return kind(what, hint=hint or None)
 

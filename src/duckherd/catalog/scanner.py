@@ -86,27 +86,26 @@ def engine(attachment: Attachment) -> duckdb.DuckDBPyConnection:
         return _engines[key]
 
 
-_CLOSE_IDLE = {
-    # An empty pool for a moment. Attaching anew would take a tenth of a second.
-    "postgres": (
-        f"CALL postgres_configure_pool(catalog_name = '{SOURCE}', max_connections = 0)",
-        f"CALL postgres_configure_pool(catalog_name = '{SOURCE}', max_connections = 4)",
-    ),
-}
-"""Statements that close an engine's idle connections, by extension."""
-
-
 def disconnect(attachment: Attachment) -> None:
     """Close the process's idle connections to a source; a read in another thread keeps its own."""
     key = (os.getpid(), attachment)
     with _lock:
-        statements = _CLOSE_IDLE.get(attachment.extension or "")
-        # An engine ends with the last cursor on it; `close` would end those of other reads, too.
-        engine = _engines.get(key) if statements else _engines.pop(key, None)
+        if attachment.extension != "postgres":
+            # It ends with its last cursor; `close` would end those of other reads, too.
+            _engines.pop(key, None)
+            return
+        engine = _engines.get(key)
     if engine is not None:
         with contextlib.suppress(duckdb.Error):
-            for statement in statements or ():
-                engine.execute(statement).fetchall()
+            _empty_pool(engine)
+
+
+def _empty_pool(engine: duckdb.DuckDBPyConnection) -> None:
+    """Close PostgreSQL's idle connections; to attach anew would take a tenth of a second."""
+    pool = f"FROM postgres_configure_pool(catalog_name = '{SOURCE}'"
+    [(size,)] = engine.execute(f"SELECT max_connections {pool})").fetchall()
+    engine.execute(f"{pool}, max_connections = 0)").fetchall()
+    engine.execute(f"{pool}, max_connections = {size})").fetchall()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@
   pendulum makes an interval in calendar units of that, a tenth of all the server does.
 - Python's collector walks the hundred thousands of objects a server begins with again and
   again, another tenth.
-- What it reads and does for each request: `queries.py`, `requests.py`.
+- What it reads and does for each request: `queries.py`, `request_handling.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def create_app() -> FastAPI:
     from prefect.server.utilities import database
     from prefect.utilities.schema_tools import validation
 
-    from duckherd.server import queries, requests
+    from duckherd.server import queries, request_handling
     from duckherd.worker.support import unsupported_reason
 
     listing = getattr(validators, "get_timezones", None)
@@ -47,7 +47,7 @@ def create_app() -> FastAPI:
     app = prefects_app()
     if unsupported_reason() is None:
         queries.install()
-        requests.install(app)
+        request_handling.install(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

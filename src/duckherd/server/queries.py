@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -71,9 +71,11 @@ async def update_flow_run_labels(
     if known is None:
         raise ObjectNotFoundError(f"Flow run with id {flow_run_id} not found")
     merged = {**(known[0] or {}), **labels}
-    await session.execute(sa.update(db.FlowRun).where(of_run).values(labels=merged))
-    await session.commit()
-    return True
+    update = sa.update(db.FlowRun).where(of_run).values(labels=merged)
+    found = cast("sa.CursorResult[Any]", await session.execute(update)).rowcount > 0
+    if found:
+        await session.commit()
+    return found
 
 
 class _LimitsOfDeployments:
