@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import re
 import threading
 import time
@@ -21,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from duckherd import process_life, source_limit
 from duckherd.catalog.source import Source
 from duckherd.source_limit import limit_name
+from servers import wait_until
 
 SOURCE = Source.parse("postgresql://u@host/db")
 
@@ -122,8 +124,11 @@ def test_slots_are_given_back_after_a_failure(limit: str) -> None:
     assert _active(limit) == 0
 
 
-def test_a_long_read_keeps_its_slots(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lease is renewed until the read is over; one renewal that fails is not the last."""
+def test_a_long_read_keeps_its_slots(
+    limit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease is renewed until the read is over; one that fails is told and not the last."""
+    monkeypatch.setattr("prefect.get_run_logger", lambda: logging.getLogger("a run's"))
     renewed: list[float] = []
     real = SyncPrefectClient.renew_concurrency_lease
 
@@ -142,6 +147,7 @@ def test_a_long_read_keeps_its_slots(limit: str, monkeypatch: pytest.MonkeyPatch
         assert _active(limit) == 1
     assert len(renewed) >= 3
     assert _active(limit) == 0
+    assert f"the slots of {limit} could not be renewed" in caplog.text
 
 
 @pytest.fixture
@@ -227,9 +233,7 @@ def test_slots_nobody_comes_for_are_given_back(warm: Warm, monkeypatch: pytest.M
     """After the idle time, without another run."""
     monkeypatch.setattr(source_limit, "IDLE_SECONDS", 0.1)
     warm.run()
-    until = time.monotonic() + 60
-    while _active(warm.limit) and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: _active(warm.limit) == 0, "free slots", 60)
     assert (_active(warm.limit), warm.disconnected) == (0, 1)
 
 
@@ -245,9 +249,7 @@ def test_whoever_had_to_wait_keeps_nothing(warm: Warm) -> None:
     with source_limit.occupied(warm.limit, 2, uuid.uuid4(), SOURCE, nothing):
         thread = threading.Thread(target=contextvars.copy_context().run, args=(warm.run,))
         thread.start()
-        until = time.monotonic() + 60
-        while warm.limit not in source_limit._waited_at and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: warm.limit in source_limit._waited_at, "the second to ask", 60)
         # These slots are given back as well: this very process has seen them wanted.
     thread.join()
     assert (_active(warm.limit), warm.disconnected) == (0, 1)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import psycopg
 
 from duckherd.catalog import mysql_connection, postgres_connection, scanner
 from duckherd.catalog.source import Source
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """A server forgets a connection a moment after it was closed."""
-    until = time.monotonic() + 20
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    assert true()
+from servers import wait_until
 
 
 def test_disconnect_from_postgres(postgres_url: str) -> None:
@@ -41,7 +31,7 @@ def test_disconnect_from_postgres(postgres_url: str) -> None:
             read()
             assert connections() == 1
             scanner.disconnect(postgres_connection.attachment(source))
-            eventually(lambda: connections() == 0)
+            wait_until(lambda: connections() == 0, "no connection", 20)
         with postgres_connection.session(source) as cursor:
             scanner.disconnect(postgres_connection.attachment(source))
             answer = cursor.execute(f"from {postgres_connection.relation('select 1')}")
@@ -73,7 +63,7 @@ def test_disconnect_from_mysql(mariadb_url: str) -> None:
         read()
         assert connections() > alone
         scanner.disconnect(what)
-        eventually(lambda: connections() == alone)
+        wait_until(lambda: connections() == alone, "no connection of the reads", 20)
     with mysql_connection.session(source) as cursor:
         scanner.disconnect(what)
         answer = cursor.execute(f"from {mysql_connection.relation('select 1')}")

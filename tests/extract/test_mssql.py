@@ -31,6 +31,7 @@ from duckherd.extract.mssql_slices import boundaries, ranges
 from duckherd.extract.parquet import now
 from duckherd.extract.rules import ColumnRule
 from mssql_live import Live, live, rows_of
+from servers import wait_until
 
 if not os.environ.get("DUCKHERD_TEST_MSSQL_URL"):  # one line instead of one a test
     pytest.skip("set DUCKHERD_TEST_MSSQL_URL to run SQL Server's tests", allow_module_level=True)
@@ -476,10 +477,7 @@ def test_idle_connections_are_closed_when_asked(database: Live):
         mssql.DIALECT.check_source(database.source)
         assert database.run(ours)[0][0] > 0
         mssql.DIALECT.disconnect(database.source)
-        until = time.monotonic() + 20
-        while database.run(ours)[0][0] and time.monotonic() < until:
-            time.sleep(0.05)
-        assert database.run(ours)[0][0] == 0
+        wait_until(lambda: database.run(ours)[0][0] == 0, "no idle connection", 20)
 
 
 def test_a_locked_table_is_not_waited_for_beyond_the_timeout(database: Live, tmp_path):

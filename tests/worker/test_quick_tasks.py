@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
@@ -15,6 +13,7 @@ from prefect.states import AwaitingRetry, Completed, Failed, Pending, Running
 
 from duckherd.worker import quick_tasks
 from duckherd.worker.quick_tasks import QuickTasks
+from servers import wait_until
 
 
 @dataclass
@@ -65,14 +64,6 @@ def through(quick: QuickTasks, run: TaskRun, *states: State[Any]) -> None:
         before = state
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + 20
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert true()
-
-
 def test_a_quick_success_is_one_event(quick: QuickTasks, told: Told) -> None:
     """It follows no event that was never told, and nothing is left to tell."""
     through(quick, task_run(), Pending(), Running(), Completed())
@@ -88,7 +79,7 @@ def test_a_slow_task_is_told_while_it_runs(
     run = task_run()
     through(quick, run, Pending(), Running())
     run.name = "changed later"
-    eventually(lambda: len(told.events) == 2)
+    wait_until(lambda: len(told.events) == 2, "the first events", 20)
     assert [one.name for one in told.runs] == ["extract"] * 2
     assert [one.run_count for one in told.runs] == [0, 1]
     run.name = "extract"
